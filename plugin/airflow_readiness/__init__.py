@@ -1,0 +1,36 @@
+"""airflow-readiness: start a data flow the moment its sources are ready, and at its deadline anyway."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_readiness.core.document import Launch
+    from airflow_readiness.dag_factory import readiness_dags
+    from airflow_readiness.launch_context import launch
+    from airflow_readiness.schedule import ready, source
+    from airflow_readiness.sensor import ReadySensor
+
+__version__ = "0.1.0"
+
+__all__ = ["Launch", "ReadySensor", "__version__", "launch", "readiness_dags", "ready", "source"]
+
+# Airflow imports this package to discover the provider, while its configuration is still being
+# read: nothing is imported before it is asked for.
+_WHERE = {
+    "Launch": "airflow_readiness.core.document",
+    "ReadySensor": "airflow_readiness.sensor",
+    "launch": "airflow_readiness.launch_context",
+    "readiness_dags": "airflow_readiness.dag_factory",
+    "ready": "airflow_readiness.schedule",
+    "source": "airflow_readiness.schedule",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_WHERE[name])
+    value = globals()[name] = getattr(module, name)
+    return value

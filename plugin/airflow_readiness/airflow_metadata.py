@@ -1,0 +1,129 @@
+"""What Airflow's metadata database knows of flows, events and runs. Read only; API server only.
+
+The models are Airflow's internals: they are imported here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.models.asset import (
+    AssetActive,
+    AssetEvent,
+    AssetModel,
+    AssetPartitionDagRun,
+    DagScheduleAssetReference,
+)
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from sqlalchemy import and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSeen:
+    """A DAG that is scheduled on a launch asset."""
+
+    dag_id: str
+    paused: bool
+    #: its file does not import, is gone, or its asset is not active (yet)
+    broken: bool
+    asset_extra: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """The first asset event of a launch or a source with this partition key."""
+
+    group: str
+    name: str
+    partition_key: str
+    at: dt.datetime
+    asset_extra: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look. A pair is (dag_id, partition key)."""
+
+    flows: list[FlowSeen]
+    events: list[EventSeen]
+    #: pair → run_id; none: there is no run, and none is on its way
+    runs: dict[tuple[str, str], str | None]
+
+
+def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
+    """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
+    with create_session() as session:
+        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)))
+
+
+def _flows(session: Session) -> list[FlowSeen]:
+    active = exists().where(and_(AssetActive.name == AssetModel.name, AssetActive.uri == AssetModel.uri))
+    rows = session.execute(
+        select(
+            DagModel.dag_id,
+            DagModel.is_paused,
+            DagModel.is_stale,
+            DagModel.has_import_errors,
+            active.label("active"),
+            AssetModel.extra,
+        )
+        .join(DagScheduleAssetReference, DagScheduleAssetReference.dag_id == DagModel.dag_id)
+        .join(AssetModel, AssetModel.id == DagScheduleAssetReference.asset_id)
+        .where(AssetModel.group == LAUNCH_GROUP)
+    )
+    return [
+        FlowSeen(row.dag_id, row.is_paused, row.is_stale or row.has_import_errors or not row.active, row.extra)
+        for row in rows
+    ]
+
+
+def _events(session: Session, since: dt.datetime) -> list[EventSeen]:
+    first = func.min(AssetEvent.timestamp)
+    rows = session.execute(
+        select(AssetModel.id, AssetEvent.partition_key, first.label("at"))
+        .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        .where(
+            AssetModel.group.in_([LAUNCH_GROUP, SOURCE_GROUP]),
+            AssetEvent.partition_key.is_not(None),
+            AssetEvent.timestamp >= since,
+        )
+        .group_by(AssetModel.id, AssetEvent.partition_key)
+    ).all()
+    assets = {
+        asset.id: asset
+        for asset in session.scalars(select(AssetModel).where(AssetModel.id.in_({row.id for row in rows})))
+    }
+    return [
+        EventSeen(assets[row.id].group, assets[row.id].name, row.partition_key, row.at, assets[row.id].extra)
+        for row in rows
+    ]
+
+
+def _runs(session: Session, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+    dag_ids, keys = {dag_id for dag_id, _ in wanted}, {key for _, key in wanted}
+    if not wanted:
+        return {}
+    # First what is on its way, then what has come: a run that is made between the two is found.
+    queued = session.execute(
+        select(AssetPartitionDagRun.target_dag_id, AssetPartitionDagRun.partition_key).where(
+            AssetPartitionDagRun.target_dag_id.in_(dag_ids), AssetPartitionDagRun.partition_key.in_(keys)
+        )
+    )
+    on_its_way = {(row.target_dag_id, row.partition_key) for row in queued}
+    found: dict[tuple[str, str], str | None] = {
+        (row.dag_id, row.partition_key): row.run_id
+        for row in session.execute(
+            select(DagRun.dag_id, DagRun.partition_key, DagRun.run_id).where(
+                DagRun.dag_id.in_(dag_ids), DagRun.partition_key.in_(keys)
+            )
+        )
+    }
+    return {pair: found.get(pair) for pair in wanted if pair in found or pair not in on_its_way}

@@ -1,0 +1,114 @@
+"""``airflow readiness …``. This module is imported by every ``airflow`` command: imports are inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Awaitable, Callable
+
+    import asyncpg
+
+_CONN_ID = Arg(
+    ("--conn-id",), help="Airflow connection of the Postgres (default: [readiness] postgres_conn_id)"
+)
+_ROLES = ("writer", "releaser", "reader", "engine")
+
+
+def get_cli_commands() -> list[GroupCommand]:
+    """The commands, as the provider's metadata names them."""
+    return [
+        GroupCommand(
+            name="readiness",
+            help="Start flows when their sources are ready",
+            subcommands=[
+                GroupCommand(
+                    name="db",
+                    help="The schema 'readiness' in Postgres",
+                    subcommands=[
+                        ActionCommand("upgrade", "Create it, or bring it up to date", db_upgrade, (_CONN_ID,)),
+                        ActionCommand(
+                            "status", "Exit code 0 if it is up to date, else 1", db_status, (_CONN_ID,)
+                        ),
+                        ActionCommand("sql", "Print what upgrade runs on an empty database", db_sql, ()),
+                        ActionCommand(
+                            "grants",
+                            "Print the least rights of each role",
+                            db_grants,
+                            [
+                                Arg(
+                                    (f"--{role}",), default=f"readiness_{role}", help=f"name of the {role} role"
+                                )
+                                for role in _ROLES
+                            ],
+                        ),
+                    ],
+                )
+            ],
+        )
+    ]
+
+
+def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:
+    import asyncio
+    import dataclasses
+
+    from airflow_readiness import config
+    from airflow_readiness.errors import NotConfigured, ReadinessError
+    from airflow_readiness.store.store import UNREACHABLE, open_store
+
+    async def run() -> Any:
+        settings = config.load()
+        if args.conn_id:
+            settings = dataclasses.replace(settings, postgres_conn_id=args.conn_id)
+        async with open_store(config.postgres_endpoint(settings), check=False) as store:
+            return await work(store.connection)
+
+    try:
+        return asyncio.run(run())
+    except (NotConfigured, ReadinessError) as error:
+        raise SystemExit(str(error)) from error
+    except UNREACHABLE as error:
+        raise SystemExit(f"Postgres cannot be reached: {error}") from error
+
+
+def db_upgrade(args: Namespace) -> None:
+    """Create the schema, or bring it up to date."""
+    from airflow_readiness.store.migrate import upgrade
+
+    applied = _with_connection(args, upgrade)
+    print("\n".join(f"applied {name}" for name in applied) or "up to date")
+
+
+def db_status(args: Namespace) -> None:
+    """Say which migrations are there; exit with 1 if one is missing."""
+    from airflow_readiness.store import sql
+    from airflow_readiness.store.store import applied
+
+    have = set(_with_connection(args, applied))
+    for version, name in sql.migrations().items():
+        print(f"{'applied' if version in have else 'missing'}  {name}")
+    if not have.issuperset(sql.migrations()):
+        raise SystemExit(1)
+
+
+def db_sql(args: Namespace) -> None:
+    """Print the whole schema as a script."""
+    from airflow_readiness.store import sql
+    from airflow_readiness.store.migrate import script
+
+    print(f"begin;\n{script(list(sql.migrations()))}\ncommit;")
+
+
+def db_grants(args: Namespace) -> None:
+    """Print the grants with the names of the roles."""
+    from airflow_readiness.store import sql
+
+    text = sql.read("grants.sql")
+    for role in _ROLES:
+        quoted = getattr(args, role).replace('"', '""')
+        text = text.replace(f"{{{role}}}", f'"{quoted}"')
+    print(text)

@@ -1,0 +1,155 @@
+"""The collector's task: publishes what is due as asset events, in one transaction.
+
+It is the only publisher. An entry leaves the outbox when the registrar has seen its event in
+Airflow, never before; so a worker that dies anywhere in here neither loses nor doubles a launch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, BaseOperator
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_readiness import config
+from airflow_readiness.core.document import Launch, readiness_to_json
+from airflow_readiness.launch_context import EXTRA
+from airflow_readiness.outbox import Due, due_in_postgres, due_in_redis, seen_in_airflow
+from airflow_readiness.schedule import launch_asset, source
+from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
+from airflow_readiness_triggers.collector import CollectorTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: How far back an event of a launch may lie: somebody may publish by hand before the day itself.
+_BEFORE = timedelta(days=2)
+
+
+class CollectOperator(BaseOperator):
+    """Waits in the triggerer until something is due; publishes it on a worker."""
+
+    start_from_trigger = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        settings = config.load()
+        self.sources = [asset.name for asset in self.outlets if isinstance(asset, Asset)]
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{CollectorTrigger.__module__}.{CollectorTrigger.__qualname__}",
+            trigger_kwargs={"sources": self.sources, "rotate": min(settings.rotate, settings.fallback * 0.9)},
+            next_method="publish",
+            timeout=timedelta(seconds=settings.fallback),
+        )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """As Airflow does; if the trigger timed out or crashed, find out here what is due."""
+        if next_method != "publish":
+            self.log.warning("the triggerer did not answer (%s); looking from the worker", next_kwargs)
+            return self._publish(context, step=True)
+        return self.publish(context, **(next_kwargs or {}))
+
+    def execute(self, context: Context) -> None:
+        """Without a triggerer at all: what is due, found out here."""
+        self._publish(context, step=True)
+
+    def publish(self, context: Context, event: Mapping[str, Any] | None = None) -> None:
+        """What the trigger found due, or what is due by now."""
+        self._publish(context, step=False)
+
+    def _publish(self, context: Context, *, step: bool) -> None:
+        settings = config.load()
+        endpoints = config.endpoints(settings)
+        try:
+            due = asyncio.run(due_in_postgres(settings, endpoints, self.sources, step=step))
+        except STORE_UNREACHABLE as error:
+            self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
+            due = Due(launches=self._due_by_redis(endpoints, settings.batch_size))
+        for dag_id, launch in due.repairs:
+            self._repair(dag_id, launch)
+        events = _launch_events(due.launches) | _source_events(due)
+        # exactly these are registered with the task's success, in one transaction
+        self.outlets = list(events)
+        for asset, (days, extra) in events.items():
+            accessor = context["outlet_events"][asset]
+            accessor.add_partitions(days)
+            accessor.extra.update(extra)
+            self.log.info("publishing %s for %s", asset.name, ", ".join(days))
+
+    def _due_by_redis(self, endpoints: config.Endpoints, limit: int) -> list[Launch]:
+        due, broken = asyncio.run(due_in_redis(endpoints))
+        for sentence in broken:
+            self.log.error("%s", sentence)
+        looked = [(launch, self._published_at(launch)) for launch in due[:limit]]
+        if seen := [dataclasses.replace(launch, published_at=at) for launch, at in looked if at]:
+            asyncio.run(seen_in_airflow(endpoints, seen))
+        now = dt.datetime.now(dt.timezone.utc)
+        return [_decided(launch, now) for launch, at in looked if not at]
+
+    def _published_at(self, launch: Launch) -> dt.datetime | None:
+        """When Airflow recorded a launch, by its own asset events; none if it has not."""
+        from airflow.sdk.execution_time.context import InletEventsAccessor
+
+        asset, day = launch_asset(launch.condition), launch.business_date
+        after = dt.datetime.combine(day, dt.time(), dt.timezone.utc) - _BEFORE
+        events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(after.isoformat())
+        return next((e.timestamp for e in events if e.partition_key == day.isoformat()), None)
+
+    def _repair(self, dag_id: str, launch: Launch) -> None:
+        """Start one flow, and nothing else: it missed its launch while it was paused or broken."""
+        from airflow.sdk.exceptions import AirflowRuntimeError
+        from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        day = launch.business_date.isoformat()
+        # the run's name is always the same, so that Airflow refuses a second one
+        message = TriggerDagRun(
+            dag_id=dag_id,
+            run_id=f"readiness__{day}",
+            partition_key=day,
+            conf={EXTRA: launch.to_json()},
+            note="Started by readiness: this flow missed its launch while it was paused or broken.",
+        )
+        try:
+            answer = SUPERVISOR_COMMS.send(message)
+            if isinstance(answer, ErrorResponse):
+                raise AirflowRuntimeError(answer)
+        except AirflowRuntimeError as error:
+            self.log.error("%s for %s could not be started (%s); trying again in a minute", dag_id, day, error)
+        else:
+            self.log.info("started %s for %s by itself: it had missed its launch", dag_id, day)
+
+
+def _decided(launch: Launch, now: dt.datetime) -> Launch:
+    sources = {name: known.at(now) for name, known in launch.sources.items()}
+    return dataclasses.replace(launch, decided_at=launch.decided_at or now, sources=sources)
+
+
+Events = dict[Asset, tuple[list[str], dict[str, Any]]]
+
+
+def _launch_events(launches: Sequence[Launch]) -> Events:
+    by_condition: dict[str, list[Launch]] = defaultdict(list)
+    for each in launches:
+        by_condition[each.condition.text].append(each)
+    return {
+        launch_asset(group[0].condition): (
+            [each.business_date.isoformat() for each in group],
+            # an asset's events of one batch share their extra: it is by date
+            {EXTRA: {each.business_date.isoformat(): each.to_json() for each in group}},
+        )
+        for group in by_condition.values()
+    }
+
+
+def _source_events(due: Due) -> Events:
+    by_source: dict[str, dict[str, Any]] = defaultdict(dict)
+    for known in due.lineage:
+        by_source[known.source][known.business_date.isoformat()] = readiness_to_json(known)
+    return {source(name): (list(dates), {EXTRA: dates}) for name, dates in by_source.items()}

@@ -1,0 +1,1 @@
+"""The rules, without Airflow, Postgres or Redis: names, dates, states, conditions, documents."""

@@ -1,0 +1,99 @@
+"""Business dates and the window in which a source's logs count for one.
+
+The window of date D ends at ``deadline`` on D. It begins at ``read_from``: on D, or on D-1 if
+``read_from`` is not earlier in the day than ``deadline`` (a night window); without ``read_from``
+at midnight of D. After the deadline it stays open, for rows that are late, until the window of
+D+1 begins. ``readiness.log_window`` in ``schema.sql`` is the same rule in SQL, and a test holds
+the two together over every clock change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import pendulum
+
+from airflow_readiness.errors import BadDate, BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Instants in UTC: logs count from ``start``, are on time until ``deadline``, late until ``end``."""
+
+    start: dt.datetime
+    deadline: dt.datetime
+    end: dt.datetime
+
+
+def timezone(name: str) -> pendulum.Timezone:
+    """The time zone of that name.
+
+    :raises BadInput: if there is none
+    """
+    try:
+        return pendulum.timezone(name)
+    except (ValueError, KeyError, OSError) as error:
+        raise BadInput(
+            f"{name!r} is not a time zone: set [readiness] timezone to a name like 'Europe/Berlin'"
+        ) from error
+
+
+def parse_date(value: object) -> dt.date:
+    """``"2026-11-22"`` → a date.
+
+    :raises BadDate: for anything that is not a calendar day written ``YYYY-MM-DD``
+    """
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    try:
+        if not isinstance(value, str) or len(value) != 10:
+            raise ValueError
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise BadDate(f"{value!r} is not a business date: write it as YYYY-MM-DD") from None
+
+
+def business_date(value: object, zone: str) -> dt.date:
+    """The business date that a partition key, a date or an instant stands for.
+
+    :param value: ``YYYY-MM-DD``, or an ISO 8601 instant with an offset, whose date in ``zone`` counts
+    :raises BadDate: if it is neither
+    """
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise BadDate(f"{value!r} has no time zone: give an aware instant or a date YYYY-MM-DD")
+        return value.astimezone(timezone(zone)).date()
+    if isinstance(value, str) and len(value) > 10:
+        try:
+            return business_date(dt.datetime.fromisoformat(value.replace("Z", "+00:00")), zone)
+        except ValueError:
+            raise BadDate(
+                f"{value!r} is neither a business date YYYY-MM-DD nor an instant with an offset"
+            ) from None
+    return parse_date(value)
+
+
+def _instant(day: dt.date, clock: dt.time, zone: pendulum.Timezone) -> dt.datetime:
+    # A time that the clock change skips is read with the offset before it, one that it repeats
+    # with the offset after it; Postgres's AT TIME ZONE does the same.
+    moment = pendulum.datetime(
+        day.year, day.month, day.day, clock.hour, clock.minute, clock.second, tz=zone, fold=1
+    )
+    return moment.in_timezone("UTC")
+
+
+def window(day: dt.date, deadline: dt.time, read_from: dt.time | None, zone: str) -> Window:
+    """The window of a business date.
+
+    :param deadline: wall-clock time in ``zone``
+    :param read_from: wall-clock time in ``zone``; none means midnight of the date itself
+    """
+    tz = timezone(zone)
+    begin = read_from if read_from is not None else dt.time(0)
+    first = day - dt.timedelta(days=1) if read_from is not None and read_from >= deadline else day
+    return Window(
+        start=_instant(first, begin, tz),
+        deadline=_instant(day, deadline, tz),
+        end=_instant(first + dt.timedelta(days=1), begin, tz),
+    )

@@ -1,0 +1,160 @@
+"""The JSON documents: a source's readiness and a launch, as kept in Redis and in asset events."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_readiness.core.condition import Condition, from_json
+from airflow_readiness.core.dates import parse_date
+from airflow_readiness.core.names import split_source
+from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.errors import BadDocument, BadInput
+
+
+def _object(raw: str | bytes | Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(raw) if isinstance(raw, (str, bytes)) else raw
+    except ValueError as error:
+        raise BadDocument(f"{what}: {_short(raw)} is not JSON ({error}); it will be written anew") from None
+    if not isinstance(value, Mapping):
+        raise BadDocument(f"{what}: {_short(raw)} is not a JSON object; it will be written anew")
+    return value
+
+
+def _short(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= 120 else f"{text[:117]}…"
+
+
+def _instant(value: object) -> dt.datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not an instant")
+    instant = dt.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    if instant.tzinfo is None:
+        raise ValueError(f"{value!r} has no offset from UTC")
+    return instant.astimezone(dt.timezone.utc)
+
+
+def _text(instant: dt.datetime | None) -> str | None:
+    return instant.astimezone(dt.timezone.utc).isoformat() if instant else None
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def readiness_to_json(known: Readiness) -> dict[str, Any]:
+    """A source's readiness as a JSON object; :func:`load_readiness` reads it back."""
+    return {
+        "source": known.source,
+        "business_date": known.business_date.isoformat(),
+        "state": known.state.value,
+        "outcome": known.outcome.value,
+        "deadline_at": _text(known.deadline_at),
+        "log_count": known.log_count,
+        "needed": known.needed,
+        "ready_at": _text(known.ready_at),
+        "configured": known.configured,
+    }
+
+
+def dump_readiness(known: Readiness) -> str:
+    """A source's readiness as the JSON that Redis holds."""
+    return json.dumps(readiness_to_json(known))
+
+
+def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
+    """The readiness that a JSON document tells.
+
+    :raises BadDocument: if it does not parse, naming what is wrong
+    """
+    value = _object(raw, "a source's readiness")
+    try:
+        deadline = _instant(value["deadline_at"])
+        if deadline is None:
+            raise ValueError("deadline_at is missing")
+        split_source(value["source"])
+        return Readiness(
+            source=value["source"],
+            business_date=parse_date(value["business_date"]),
+            state=State(value["state"]),
+            deadline_at=deadline,
+            log_count=_count(value["log_count"]),
+            needed=_count(value["needed"]),
+            ready_at=_instant(value.get("ready_at")),
+            configured=bool(value.get("configured", True)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadDocument(
+            f"a source's readiness: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
+            "it will be written anew from Postgres"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Why a flow starts, or will start: what ``launch(context)`` answers. Instants are UTC."""
+
+    condition: Condition
+    business_date: dt.date
+    sources: Mapping[str, Readiness]
+    #: when it was decided that the flow starts; none while it waits
+    decided_at: dt.datetime | None = None
+    #: when it starts if nothing more arrives; none if that is unknown
+    due_at: dt.datetime | None = None
+    #: when the worker that had only Redis published it; none otherwise
+    published_at: dt.datetime | None = None
+    outcomes: Mapping[str, Outcome] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = {name: self.sources.get(name) for name in self.condition.sources}
+        outcomes = {name: each.outcome if each else Outcome.PENDING for name, each in known.items()}
+        object.__setattr__(self, "outcomes", outcomes)
+
+    @property
+    def by_deadline(self) -> bool:
+        """Whether a deadline, not a log, satisfied at least one source."""
+        return Outcome.DEADLINE in self.outcomes.values()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; :func:`load_launch` reads it back."""
+        return {
+            "condition": self.condition.to_json(),
+            "business_date": self.business_date.isoformat(),
+            "decided_at": _text(self.decided_at),
+            "due_at": _text(self.due_at),
+            "published_at": _text(self.published_at),
+            "sources": {name: readiness_to_json(known) for name, known in sorted(self.sources.items())},
+        }
+
+
+def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
+    """The launch that a JSON document tells.
+
+    :raises BadDocument: if it does not parse, naming what is wrong
+    """
+    value = _object(raw, "a launch")
+    try:
+        return Launch(
+            condition=from_json(value["condition"]),
+            business_date=parse_date(value["business_date"]),
+            sources={name: load_readiness(known) for name, known in value["sources"].items()},
+            decided_at=_instant(value.get("decided_at")),
+            due_at=_instant(value.get("due_at")),
+            published_at=_instant(value.get("published_at")),
+        )
+    except BadDocument:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
+        raise BadDocument(
+            f"a launch: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
+            "it will be written anew from Postgres"
+        ) from error

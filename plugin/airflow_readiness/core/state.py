@@ -1,0 +1,66 @@
+"""What is known of one source for one business date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(str, Enum):
+    """The four states of (source, business date)."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    #: the deadline passed without enough log rows
+    MISSED = "missed"
+    #: became ready after it was missed
+    LATE = "late"
+
+
+class Outcome(str, Enum):
+    """Why a launch did not wait longer for a source."""
+
+    READY = "ready"
+    DEADLINE = "deadline"
+    #: the condition was satisfied without this source (``a | b``)
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """One source for one business date. Instants are UTC."""
+
+    source: str
+    business_date: dt.date
+    state: State
+    deadline_at: dt.datetime
+    #: log rows found in the window, each ``load_id`` once
+    log_count: int
+    #: log rows that make it ready
+    needed: int
+    ready_at: dt.datetime | None = None
+    #: false: nobody set this source's settings, the deployment's defaults hold
+    configured: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a launch says of this source."""
+        if self.state in (State.READY, State.LATE):
+            return Outcome.READY
+        return Outcome.DEADLINE if self.state is State.MISSED else Outcome.PENDING
+
+    def at(self, now: dt.datetime) -> Readiness:
+        """The same, once its deadline has passed by the clock although nobody has said so yet."""
+        if self.state is State.WAITING and now >= self.deadline_at:
+            return Readiness(
+                self.source,
+                self.business_date,
+                State.MISSED,
+                self.deadline_at,
+                self.log_count,
+                self.needed,
+                self.ready_at,
+                self.configured,
+            )
+        return self

@@ -1,0 +1,134 @@
+"""One step of the whole: logs → readiness → launches → Redis.
+
+Whoever calls :func:`tick` — the processor in the triggerer, or a worker when there is no triggerer —
+does the same, and it may be done twice: ``advance()`` is serialised by a lock, a launch is inserted
+once, and what is written to Redis is read from Postgres.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from airflow_readiness.config import Config
+from airflow_readiness.core.condition import Condition, Verdict, from_json
+from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.state import Readiness
+from airflow_readiness.signal import snapshot
+from airflow_readiness.signal.client import UNREACHABLE, open_redis
+from airflow_readiness.store.store import Row, Store, readiness_of
+
+Pair = tuple[str, dt.date]
+
+
+@dataclass(slots=True)
+class Tick:
+    """What one step brought. Instants are UTC, by the clock of Postgres."""
+
+    now: dt.datetime
+    #: when there is something to do although nobody rings
+    wake_at: dt.datetime | None
+    changed: list[Readiness] = field(default_factory=list)
+    #: launches decided in this step
+    launched: list[Launch] = field(default_factory=list)
+    #: launches to come, whose plan changed
+    planned: list[Launch] = field(default_factory=list)
+
+
+async def tick(store: Store, *, everything: bool = False, now: dt.datetime | None = None) -> Tick:
+    """Apply the settings to the logs, evaluate the conditions that changed, insert launches.
+
+    One transaction: what changed is evaluated, or has not changed yet.
+
+    :param everything: evaluate all conditions, not only those whose sources changed
+    :param now: the instant to judge by; the clock of Postgres if none
+    """
+    async with store.connection.transaction():
+        changed = [readiness_of(row) for row in await store.fetch("advance", now)]
+        if everything:
+            pairs = await store.fetch("open_pairs")
+        elif changed:
+            pairs = await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
+        else:
+            pairs = []
+        (clock,) = await store.fetch("clock")
+        result = Tick(now or clock["now"], clock["wake_at"], changed)
+        await _evaluate(store, pairs, result)
+    return result
+
+
+async def _evaluate(store: Store, pairs: Iterable[Row], result: Tick) -> None:
+    conditions: dict[str, Condition] = {}
+    wanted: list[tuple[Condition, dt.date]] = []
+    for row in pairs:
+        condition = conditions.setdefault(row["condition"], from_json(row["expression"]))
+        wanted.append((condition, row["business_date"]))
+    known = await _states(store, ((name, day) for condition, day in wanted for name in condition.sources))
+    for condition, day in wanted:
+        sources = {name: known[name, day] for name in condition.sources if (name, day) in known}
+        verdict, due_at = condition.evaluate(sources)
+        launch = Launch(condition, day, sources, due_at=due_at)
+        if verdict is Verdict.WAITING:
+            result.planned.append(launch)
+            continue
+        launch = dataclasses.replace(launch, decided_at=result.now)
+        if await store.fetch("insert_launch", condition.text, day, result.now, launch.to_json()):
+            result.launched.append(launch)
+
+
+async def _states(store: Store, pairs: Iterable[Pair]) -> dict[Pair, Readiness]:
+    rows = await store.fetch_pairs("states", sorted(set(pairs)))
+    return {(row["source"], row["business_date"]): readiness_of(row) for row in rows}
+
+
+async def publish_snapshot(redis: Redis, result: Tick) -> None:
+    """Write what a step changed to Redis. Launches go first: somebody waits for them."""
+    await snapshot.write(redis, [], result.launched)
+    await snapshot.write(redis, result.changed, result.planned)
+
+
+async def rebuild_snapshot(store: Store, redis: Redis) -> int:
+    """Write everything that Redis should hold, read from Postgres. Returns the number of documents."""
+    states = [readiness_of(row) for row in await store.fetch("snapshot_states")]
+    launches = [launch_of(row) for row in await store.fetch("snapshot_launches")]
+    result = Tick(dt.datetime.now(dt.timezone.utc), None)
+    async with store.connection.transaction():
+        await _evaluate(store, await store.fetch("open_pairs"), result)
+    launches += result.launched + result.planned
+    await snapshot.write(redis, states, launches)
+    (deployment,) = await store.fetch("deployment")
+    await snapshot.mark(redis, deployment["id"])
+    return len(states) + len(launches)
+
+
+def launch_of(row: Row) -> Launch:
+    """A row of ``outbox``, ``repairs`` or ``snapshot_launches`` as a :class:`Launch`."""
+    return load_launch(row["evidence"])
+
+
+async def full_step(store: Store, settings: Config, redis_options: dict[str, Any]) -> Tick:
+    """What the processor does at its start, for a worker that stands in for it."""
+    await configure(store, settings)
+    result = await tick(store, everything=True)
+    await signal(redis_options, result)
+    return result
+
+
+async def signal(redis_options: dict[str, Any], result: Tick) -> None:
+    """Write a step to Redis if it can be reached; else the processor rebuilds it when it is back."""
+    with contextlib.suppress(*UNREACHABLE):
+        async with open_redis(redis_options) as redis:
+            await publish_snapshot(redis, result)
+
+
+async def configure(store: Store, config: Config) -> str:
+    """Copy ``[readiness]`` into Postgres, where ``advance()`` reads it. Returns the database's id."""
+    await store.run("set_deployment", config.timezone, config.default_deadline)
+    (deployment,) = await store.fetch("deployment")
+    return str(deployment["id"])

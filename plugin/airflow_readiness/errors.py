@@ -1,0 +1,54 @@
+"""What can go wrong, as one tree.
+
+.. code-block:: text
+
+    ReadinessError
+    ├── BadInput             a value somebody wrote cannot be used
+    │   ├── BadName          a source name that is not ``database.table``
+    │   ├── BadDate          a business date that is none
+    │   ├── BadCondition     a condition that cannot be expressed or is too long
+    │   └── BadDocument      a Redis or event document that does not parse
+    ├── NotConfigured        a connection is missing or incomplete
+    ├── SchemaMissing        the Postgres has no (or an older) readiness schema
+    └── NotLaunched          ``launch()`` in a run that readiness did not start
+
+Every message names the value and says what to do.
+"""
+
+from __future__ import annotations
+
+
+class ReadinessError(Exception):
+    """The root: catch this to catch everything that this package raises on purpose."""
+
+
+class BadInput(ReadinessError, ValueError):
+    """A value that somebody wrote cannot be used."""
+
+
+class BadName(BadInput):
+    """A source name is not ``database.table``."""
+
+
+class BadDate(BadInput):
+    """A business date is not ``YYYY-MM-DD``."""
+
+
+class BadCondition(BadInput):
+    """A condition cannot be expressed."""
+
+
+class BadDocument(BadInput):
+    """A JSON document from Redis or from an asset event does not parse."""
+
+
+class NotConfigured(ReadinessError):
+    """A connection is missing or incomplete."""
+
+
+class SchemaMissing(ReadinessError):
+    """The Postgres has no readiness schema, or one of another version."""
+
+
+class NotLaunched(ReadinessError):
+    """This run was not started by readiness."""

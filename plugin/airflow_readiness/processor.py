@@ -1,0 +1,50 @@
+"""The processor's task: it lives in the triggerer, and comes to a worker only if that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_readiness import config, engine
+from airflow_readiness.store.store import open_store
+from airflow_readiness_triggers.processor import ProcessorTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ProcessOperator(BaseOperator):
+    """Runs the :class:`ProcessorTrigger`; does one full step on a worker when no triggerer does."""
+
+    start_from_trigger = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        settings = config.load()
+        rotate = min(settings.rotate, settings.fallback * 0.9)
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{ProcessorTrigger.__module__}.{ProcessorTrigger.__qualname__}",
+            trigger_kwargs={"rotate": rotate},
+            next_method="execute",
+            timeout=timedelta(seconds=settings.fallback),
+        )
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """The trigger timed out or crashed: do its work here, once."""
+        self.log.warning("the triggerer did not answer (%s); one step on the worker", next_kwargs)
+        return self.execute(context)
+
+    def execute(self, context: Context) -> None:
+        """One full step."""
+        settings = config.load()
+        asyncio.run(step(settings, config.endpoints(settings)))
+
+
+async def step(settings: config.Config, endpoints: config.Endpoints) -> engine.Tick:
+    """One full step of the engine."""
+    async with open_store(endpoints.postgres) as store:
+        return await engine.full_step(store, settings, endpoints.redis)

@@ -1,0 +1,160 @@
+"""The registrar: tells our Postgres which flows Airflow has, and what came of each launch.
+
+It lives in the API server, as a task of the plugin's app; of several replicas one works, by an
+advisory lock. It never raises: an exception in a plugin's lifespan ends the API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from airflow_readiness import config
+from airflow_readiness.core.dates import parse_date
+from airflow_readiness.core.document import Launch
+from airflow_readiness.core.names import LAUNCH_GROUP
+from airflow_readiness.errors import BadInput
+from airflow_readiness.schedule import condition_of_asset
+from airflow_readiness.store.store import Row, Store, open_store
+from airflow_readiness_triggers.tasks import Backoff, stop
+
+if TYPE_CHECKING:
+    from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
+
+    Look = Callable[[dt.datetime, Iterable[tuple[str, str]]], Seen]
+
+log = logging.getLogger(__name__)
+
+#: How far back it looks at its start, and every FULL seconds; else only as far as OVERLAP.
+HISTORY: Final = dt.timedelta(days=31)
+OVERLAP: Final = dt.timedelta(seconds=120)
+FULL: Final = dt.timedelta(seconds=300)
+#: Seconds between two attempts to become the one that works.
+STANDBY: Final = 5.0
+
+
+class Registrar:
+    """The loop, apart from the API server, so that it can be run anywhere.
+
+    :param look: reads Airflow; blocking, so it runs in a thread
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._full_at: dt.datetime | None = None
+        self._complained: set[str] = set()
+
+    async def serve(self) -> None:
+        """Go on until cancelled; never raises."""
+        backoff = Backoff()
+        while True:
+            try:
+                settings = await asyncio.to_thread(config.load)
+                endpoints = await asyncio.to_thread(config.endpoints, settings)
+                async with open_store(endpoints.postgres) as store:
+                    await self._session(store, settings.registrar_interval, backoff)
+            except Exception as error:
+                self._complain(f"the registrar cannot work ({type(error).__name__}: {error}); trying on")
+            await backoff.pause()
+
+    def _complain(self, sentence: str) -> None:
+        if sentence not in self._complained:
+            self._complained.add(sentence)
+            log.error("%s", sentence)
+
+    async def _session(self, store: Store, interval: float, backoff: Backoff) -> None:
+        while not (await store.fetch("try_registrar_lock"))[0]["mine"]:
+            await asyncio.sleep(STANDBY)
+        self._full_at = None
+        while True:
+            await self.register(store)
+            self._complained.clear()
+            backoff.reset()
+            await asyncio.sleep(interval)
+
+    async def register(self, store: Store) -> None:
+        """One look at Airflow, written to our Postgres."""
+        # the clock of our Postgres, before the look: what was attempted earlier was looked for
+        (clock,) = await store.fetch("clock")
+        now = dt.datetime.now(dt.timezone.utc)
+        full = self._full_at is None or now - self._full_at >= FULL
+        wanted = await store.fetch("runs_wanted")
+        seen = await asyncio.to_thread(
+            self._look,
+            now - (HISTORY if full else OVERLAP),
+            [(row["dag_id"], row["business_date"].isoformat()) for row in wanted],
+        )
+        async with store.connection.transaction():
+            await self._write_flows(store, seen.flows)
+            await self._write_events(store, seen.events)
+            await self._write_runs(store, wanted, seen.runs)
+            await store.run("beat", "registrar", clock["now"], {"flows": len(seen.flows)})
+        if full:
+            self._full_at = now
+
+    async def _write_flows(self, store: Store, flows: list[FlowSeen]) -> None:
+        rows = []
+        for flow in flows:
+            try:
+                condition = condition_of_asset(flow.asset_extra)
+            except BadInput as error:
+                self._complain(f"flow {flow.dag_id}: {error}")
+                continue
+            rows.append(
+                (
+                    flow.dag_id,
+                    condition.text,
+                    condition.to_json(),
+                    list(condition.sources),
+                    flow.paused,
+                    flow.broken,
+                )
+            )
+        await store.run("upsert_flows", *_columns(rows, 6))
+        await store.run("flows_gone", [flow.dag_id for flow in flows])
+
+    async def _write_events(self, store: Store, events: list[EventSeen]) -> None:
+        launches, sources = [], []
+        for event in events:
+            try:
+                day = parse_date(event.partition_key)
+                if event.group == LAUNCH_GROUP:
+                    condition = condition_of_asset(event.asset_extra)
+                    by_hand = Launch(condition, day, {}, decided_at=event.at)
+                    launches.append((condition.text, day, event.at, by_hand.to_json()))
+                else:
+                    sources.append((event.name, day, event.at))
+            except BadInput as error:
+                self._complain(f"an event of {event.name} is not one of a business date: {error}")
+        await store.run("published", *_columns(launches, 4))
+        await store.run("lineage_published", *_columns(sources, 3))
+
+    async def _write_runs(
+        self, store: Store, wanted: list[Row], runs: dict[tuple[str, str], str | None]
+    ) -> None:
+        rows = [
+            (row["dag_id"], row["business_date"], row["condition"], runs[pair])
+            for row in wanted
+            if (pair := (row["dag_id"], row["business_date"].isoformat())) in runs
+        ]
+        await store.run("runs_seen", *_columns(rows, 4))
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[index] for row in rows] for index in range(width)]
+
+
+@asynccontextmanager
+async def registrar() -> AsyncIterator[None]:
+    """A registrar at work until the end."""
+    from airflow_readiness.airflow_metadata import look
+
+    task = asyncio.create_task(Registrar(look).serve(), name="readiness-registrar")
+    try:
+        yield
+    finally:
+        await stop(task)

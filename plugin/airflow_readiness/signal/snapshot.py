@@ -1,0 +1,70 @@
+"""What Redis holds: a document for each source and date, and for each launch to come or just made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from redis.asyncio import Redis
+
+from airflow_readiness.core.document import Launch, dump_readiness, load_launch
+from airflow_readiness.core.names import KEY_PREFIX, SNAPSHOT_KEY, launch_key, source_key
+from airflow_readiness.core.state import Readiness
+from airflow_readiness.errors import BadDocument
+
+#: Seconds for which a document stays: longer than any window is open.
+TTL: Final = 4 * 24 * 3600
+#: Commands in one round trip.
+_CHUNK: Final = 1000
+
+
+async def write(redis: Redis, states: Iterable[Readiness], launches: Iterable[Launch]) -> None:
+    """Set these documents, in as few round trips as there are thousands of them."""
+    documents = [(source_key(s.source, s.business_date.isoformat()), dump_readiness(s)) for s in states]
+    documents += [
+        (launch_key(each.condition.text, each.business_date.isoformat()), json.dumps(each.to_json()))
+        for each in launches
+    ]
+    for start in range(0, len(documents), _CHUNK):
+        async with redis.pipeline(transaction=False) as pipeline:
+            for key, document in documents[start : start + _CHUNK]:
+                pipeline.set(key, document, ex=TTL)
+            await pipeline.execute()
+
+
+async def mark(redis: Redis, store_id: str) -> None:
+    """Say that Redis now holds everything of the Postgres with this id."""
+    await redis.set(SNAPSHOT_KEY, store_id)
+
+
+async def is_marked(redis: Redis, store_id: str) -> bool:
+    """Whether Redis still holds what was written from the Postgres with this id."""
+    return bool(await redis.get(SNAPSHOT_KEY) == store_id)
+
+
+async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], list[str]]:
+    """The launches that Redis says are due and that were not published from there.
+
+    The way around a Postgres that is down: a plan whose deadline has passed is due.
+
+    :return: the launches, oldest first, and a sentence for every document that does not parse
+    """
+    due: list[Launch] = []
+    broken: list[str] = []
+    keys = [key async for key in redis.scan_iter(f"{KEY_PREFIX}launch:*", count=_CHUNK)]
+    for start in range(0, len(keys), _CHUNK):
+        for raw in await redis.mget(keys[start : start + _CHUNK]):
+            try:
+                launch = load_launch(raw) if raw is not None else None
+            except BadDocument as error:
+                broken.append(str(error))
+                continue
+            if launch and not launch.published_at and _is_due(launch, now):
+                due.append(launch)
+    return sorted(due, key=lambda launch: launch.decided_at or launch.due_at or now), broken
+
+
+def _is_due(launch: Launch, now: dt.datetime) -> bool:
+    return launch.decided_at is not None or (launch.due_at is not None and launch.due_at <= now)

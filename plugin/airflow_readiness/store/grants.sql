@@ -1,0 +1,22 @@
+-- The least rights of each role. Names in braces are replaced; run as the owner of the schema.
+
+-- {writer} reports logs
+grant usage on schema readiness to {writer};
+grant insert on readiness.fm_log to {writer};
+grant select (load_id) on readiness.fm_log to {writer};
+
+-- {releaser} sets settings at release
+grant usage on schema readiness to {releaser};
+grant select, insert on readiness.log_setting to {releaser};
+grant update (valid_to) on readiness.log_setting to {releaser};
+
+-- {reader} looks
+grant usage on schema readiness to {reader};
+grant select on all tables in schema readiness to {reader};
+
+-- {engine} is the login of the Airflow connection
+grant usage on schema readiness to {engine};
+grant select on all tables in schema readiness to {engine};
+grant update (timezone, default_deadline) on readiness.deployment to {engine};
+grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
+    readiness.processed_log to {engine};

@@ -1,0 +1,206 @@
+-- Each query is one step of the way of a log row; who asks it stands in its first line.
+
+-- name: advance
+-- Engine: apply the settings to the logs; what changed.
+select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
+       setting_id is not null as configured
+from readiness.advance($1);
+
+-- name: clock
+-- Engine: the database's clock, and when there is something to do although nobody rings.
+select clock_timestamp() as now, readiness.next_wake(clock_timestamp()) as wake_at;
+
+-- name: touched_pairs
+-- Engine: unlaunched (condition, date) of the conditions that these sources touch.
+select distinct f.condition, f.expression, c.business_date
+from unnest($1::text[], $2::date[]) as c (source, business_date)
+join readiness.flow as f on f.gone_at is null and f.sources @> array[c.source] and c.business_date >= f.first_date
+where not exists (select from readiness.launch as l
+                  where l.condition = f.condition and l.business_date = c.business_date);
+
+-- name: open_pairs
+-- Engine: every unlaunched (condition, date) that is to be judged, back to 31 days.
+select distinct f.condition, f.expression, p.business_date
+from readiness.flow as f
+cross join unnest(f.sources) as s
+join readiness.processed_log as p on p.source = s and p.business_date >= f.first_date
+    and p.business_date >= current_date - 31
+where f.gone_at is null
+  and not exists (select from readiness.launch as l
+                  where l.condition = f.condition and l.business_date = p.business_date);
+
+-- name: states
+-- Engine: what is known of these (source, date).
+select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
+       p.setting_id is not null as configured
+from unnest($1::text[], $2::date[]) as c (source, business_date)
+join readiness.processed_log as p using (source, business_date)
+where p.deadline_at is not null;
+
+-- name: insert_launch
+-- Engine: the one launch of a condition for a date; nothing if it was launched before.
+insert into readiness.launch (condition, business_date, decided_at, evidence)
+values ($1, $2, $3, $4)
+on conflict do nothing
+returning condition;
+
+-- name: snapshot_states
+-- Engine: everything that Redis should hold of sources.
+select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
+       setting_id is not null as configured
+from readiness.processed_log
+where deadline_at is not null and greatest(window_end, deadline_at) > clock_timestamp() - interval '3 days';
+
+-- name: snapshot_launches
+-- Engine: everything that Redis should hold of launches that Airflow has not recorded.
+select condition, business_date, decided_at, evidence
+from readiness.launch
+where published_at is null;
+
+-- name: deployment
+-- Engine: who this Postgres is, and what holds in it.
+select id::text as id, timezone, default_deadline, doorbell from readiness.deployment;
+
+-- name: set_deployment
+-- Engine: copy [readiness] into Postgres, where advance() reads it.
+update readiness.deployment set timezone = $1, default_deadline = $2
+where (timezone, default_deadline) is distinct from ($1, $2);
+
+-- name: beat
+-- Every part: I am at work.
+insert into readiness.heartbeat (part, beat_at, detail) values ($1, coalesce($2, clock_timestamp()), $3)
+on conflict (part) do update set beat_at = excluded.beat_at, detail = excluded.detail;
+
+-- name: expect
+-- Sensor: judge this date from now on.
+select readiness.expect($1, $2, $3, $4);
+
+-- name: outbox
+-- Collector: launches that Airflow has not recorded and of which a flow is able to run. One that was
+-- attempted comes back once the registrar has looked at Airflow since, and not seen it.
+select l.condition, l.business_date, l.evidence, l.attempted_at
+from readiness.launch as l
+left join readiness.heartbeat as h on h.part = 'registrar'
+where l.published_at is null
+  and exists (select from readiness.flow as f
+              where f.condition = l.condition and f.gone_at is null and not f.paused and not f.broken)
+  and (l.attempted_at is null
+       or h.beat_at > l.attempted_at + interval '5 seconds'
+       or clock_timestamp() > l.attempted_at + interval '60 seconds')
+order by l.decided_at, l.condition, l.business_date
+limit $1;
+
+-- name: attempt
+-- Collector: these are about to be published.
+update readiness.launch as l set attempts = attempts + 1, attempted_at = clock_timestamp()
+from unnest($1::text[], $2::date[]) as c (condition, business_date)
+where l.condition = c.condition and l.business_date = c.business_date;
+
+-- name: published
+-- Registrar and collector: Airflow has recorded these. One that nobody decided was published by hand.
+insert into readiness.launch (condition, business_date, decided_at, published_at, evidence)
+select condition, business_date, published_at, published_at, evidence
+from unnest($1::text[], $2::date[], $3::timestamptz[], $4::jsonb[])
+     as c (condition, business_date, published_at, evidence)
+on conflict (condition, business_date) do update set published_at = excluded.published_at
+    where launch.published_at is null
+returning condition, business_date;
+
+-- name: repairs
+-- Collector: flows that missed their launch: published, no run, and none on its way when the registrar looked.
+select r.dag_id, r.business_date, l.evidence
+from readiness.launch_run as r
+join readiness.launch as l using (condition, business_date)
+join readiness.flow as f using (dag_id)
+where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
+  and (r.repaired_at is null or r.repaired_at < clock_timestamp() - interval '60 seconds')
+order by r.seen_at
+limit $1;
+
+-- name: repaired
+-- Collector: these flows were started by themselves.
+update readiness.launch_run as r set repaired_at = clock_timestamp()
+from unnest($1::text[], $2::date[]) as c (dag_id, business_date)
+where r.dag_id = c.dag_id and r.business_date = c.business_date;
+
+-- name: lineage
+-- Collector: sources that settled and whose own asset event Airflow has not recorded. Only sources
+-- that a flow or the collector names are assets in Airflow.
+select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
+       p.setting_id is not null as configured
+from readiness.processed_log as p
+where p.state <> 'waiting' and p.event_published_at is null
+  and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
+  and p.changed_at > clock_timestamp() - interval '3 days'
+  and (p.source = any ($2::text[])
+       or exists (select from readiness.flow as f where f.gone_at is null and f.sources @> array[p.source]))
+order by p.changed_at
+limit $1;
+
+-- name: lineage_attempt
+-- Collector: these source events are about to be published.
+update readiness.processed_log as p set event_attempted_at = clock_timestamp()
+from unnest($1::text[], $2::date[]) as c (source, business_date)
+where p.source = c.source and p.business_date = c.business_date;
+
+-- name: lineage_published
+-- Registrar: Airflow has recorded these source events.
+update readiness.processed_log as p set event_published_at = c.published_at
+from unnest($1::text[], $2::date[], $3::timestamptz[]) as c (source, business_date, published_at)
+where p.source = c.source and p.business_date = c.business_date and p.event_published_at is null;
+
+-- name: try_registrar_lock
+-- Registrar: one replica at a time; the lock goes with the session.
+select pg_try_advisory_lock(7303, 2) as mine;
+
+-- name: upsert_flows
+-- Registrar: what Airflow has now. A flow that is new, or back, or waits for something else is judged
+-- from today on.
+insert into readiness.flow (dag_id, condition, expression, sources, paused, broken, first_date)
+select c.dag_id, c.condition, c.expression, array(select jsonb_array_elements_text(c.sources)), c.paused, c.broken,
+       (clock_timestamp() at time zone d.timezone)::date
+from readiness.deployment as d
+cross join unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::boolean[], $6::boolean[])
+     as c (dag_id, condition, expression, sources, paused, broken)
+on conflict (dag_id) do update set
+    condition = excluded.condition, expression = excluded.expression, sources = excluded.sources,
+    paused = excluded.paused, broken = excluded.broken, seen_at = clock_timestamp(), gone_at = null,
+    first_date = case when flow.condition = excluded.condition and flow.gone_at is null
+                      then flow.first_date else excluded.first_date end
+where (flow.condition, flow.paused, flow.broken, flow.gone_at)
+      is distinct from (excluded.condition, excluded.paused, excluded.broken, null)
+returning dag_id;
+
+-- name: flows_gone
+-- Registrar: flows that are no longer in Airflow.
+update readiness.flow set gone_at = clock_timestamp()
+where gone_at is null and not dag_id = any ($1::text[])
+returning dag_id;
+
+-- name: runs_wanted
+-- Registrar: published launches whose run of a flow has not been seen.
+select f.dag_id, l.business_date, l.condition
+from readiness.launch as l
+join readiness.flow as f on f.condition = l.condition and f.gone_at is null and l.business_date >= f.first_date
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = l.business_date
+where l.published_at < clock_timestamp() - interval '3 seconds' and r.run_id is null
+  and l.business_date >= current_date - 31;
+
+-- name: runs_seen
+-- Registrar: the runs that were found, and (run_id null) those that will not come by themselves.
+insert into readiness.launch_run (dag_id, business_date, condition, run_id)
+select * from unnest($1::text[], $2::date[], $3::text[], $4::text[])
+on conflict (dag_id, business_date) do update set run_id = excluded.run_id, seen_at = clock_timestamp()
+    where launch_run.run_id is null and excluded.run_id is not null;
+
+-- name: status
+-- CLI: every source of the last days, the unmet first.
+select source, business_date, state, log_count, needed, ready_at, deadline_at, setting_id is not null as configured
+from readiness.processed_log
+where business_date >= current_date - $1::int
+order by state = 'waiting' desc, business_date desc, source;
+
+-- name: heartbeats
+-- CLI: when each part was last seen.
+select part, beat_at, extract(epoch from clock_timestamp() - beat_at)::float as age, detail
+from readiness.heartbeat order by part;

@@ -1,0 +1,561 @@
+-- The schema of airflow-readiness, as it is today. Migrations lead here; a test proves it.
+-- PostgreSQL 13 or newer. Instants are timestamptz; a business date is a date.
+
+create schema if not exists readiness;
+comment on schema readiness is 'airflow-readiness: which source is ready for which business date';
+
+create table readiness.migration (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    applied_by text not null default session_user
+);
+
+-- One row: what holds for the whole deployment. The processor copies it from [readiness] in airflow.cfg.
+create table readiness.deployment (
+    only_row boolean primary key default true check (only_row),
+    timezone text not null default 'UTC',
+    default_deadline time not null default '06:00',
+    doorbell boolean not null default true,
+    id uuid not null default gen_random_uuid()
+);
+insert into readiness.deployment default values;
+
+-- When each part of the system was last seen at work, by the clock of this database.
+create table readiness.heartbeat (
+    part text primary key,
+    beat_at timestamptz not null,
+    detail jsonb not null default '{}'
+);
+
+---------------------------------------------------------------------------------------- the doorbell
+
+-- A bell, not a queue: it says which table rang, once a statement. advance() finds out what has changed.
+create function readiness.ring() returns trigger
+language plpgsql security definer set search_path = pg_catalog, readiness as $$
+begin
+    if (select doorbell from readiness.deployment) then
+        perform pg_notify('readiness', tg_table_name);
+    end if;
+    return null;
+end $$;
+
+-------------------------------------------------------------------------------------------- the logs
+
+create table readiness.fm_log (
+    source_database text not null,
+    source_table text not null,
+    business_date date,
+    logged_at timestamptz not null default clock_timestamp(),
+    load_id text not null default gen_random_uuid()::text,
+    row_count bigint,
+    reported_by text not null default session_user,
+    constraint "source_database must be letters, digits, '_', '-' or '$'"
+        check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$'),
+    constraint "source_table must be letters, digits, '_', '-' or '$'"
+        check (source_table ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$'),
+    constraint "load_id must not be empty" check (load_id <> ''),
+    constraint "row_count must not be negative" check (row_count >= 0)
+);
+comment on table readiness.fm_log is 'The default fm table: one row says that a source was loaded';
+create index fm_log_dated on readiness.fm_log (source_database, source_table, business_date);
+create index fm_log_undated on readiness.fm_log (source_database, source_table, logged_at)
+    where business_date is null;
+create trigger ring after insert on readiness.fm_log
+    for each statement execute function readiness.ring();
+
+-- Which tables the view source_log stands on, and how their columns are called.
+create table readiness.fm_table (
+    fm_table text primary key,
+    select_list text not null,
+    registered_at timestamptz not null default clock_timestamp(),
+    registered_by text not null default session_user
+);
+
+create view readiness.source_log as
+select 'readiness.fm_log'::text as fm_table, source_database, source_table, business_date, logged_at,
+       load_id, row_count
+from readiness.fm_log;
+comment on view readiness.source_log is 'The readiness logs of all fm tables';
+
+-- A date that does not parse becomes one that no batch is for, so that one bad row stops nothing.
+create function readiness.date_or_never(value text) returns date
+language plpgsql immutable parallel safe as $$
+begin
+    return value::date;
+exception when others then
+    return '-infinity'::date;
+end $$;
+
+create function readiness.rebuild_source_log() returns void
+language plpgsql as $$
+declare
+    parts text;
+begin
+    select string_agg(format('select %L::text as fm_table, %s from %s', fm_table, select_list, fm_table),
+                      ' union all ' order by fm_table)
+    into parts from readiness.fm_table;
+    execute 'create or replace view readiness.source_log as '
+        'select ''readiness.fm_log''::text as fm_table, source_database, source_table, business_date, '
+        'logged_at, load_id, row_count from readiness.fm_log' || coalesce(' union all ' || parts, '');
+end $$;
+
+create function readiness.register_fm_table(
+    fm_table regclass,
+    source_database name,
+    source_table name,
+    logged_at name,
+    load_id name default null,
+    business_date name default null,
+    row_count name default null,
+    doorbell boolean default true
+) returns void
+language plpgsql as $$
+declare
+    missing name;
+    known text;
+    logged_type text;
+    date_expression text := 'null::date';
+    logged_expression text;
+    wanted name[] := array_remove(array[source_database, source_table, logged_at, load_id, business_date,
+                                        row_count], null);
+begin
+    select string_agg(attname::text, ', ' order by attnum) into known
+    from pg_attribute where attrelid = fm_table and attnum > 0 and not attisdropped;
+    select w into missing from unnest(wanted) as w
+    where not exists (select from pg_attribute where attrelid = fm_table and attname = w
+                      and attnum > 0 and not attisdropped)
+    limit 1;
+    if missing is not null then
+        raise exception 'table % has no column "%"', fm_table, missing
+            using errcode = 'undefined_column', hint = 'Its columns are: ' || known;
+    end if;
+    if source_database is null or source_table is null or logged_at is null then
+        raise exception 'name the columns that hold the source''s database, its table and the time of the log'
+            using errcode = 'null_value_not_allowed', hint = 'The columns of ' || fm_table || ' are: ' || known;
+    end if;
+
+    select format_type(atttypid, null) into logged_type
+    from pg_attribute where attrelid = fm_table and attname = register_fm_table.logged_at;
+    logged_expression := case logged_type
+        when 'timestamp with time zone' then format('%I', logged_at)
+        when 'timestamp without time zone' then
+            format('%I at time zone %L', logged_at, (select timezone from readiness.deployment))
+    end;
+    if logged_expression is null then
+        raise exception 'column "%" of % is %, and the time of a log must be a timestamp',
+            logged_at, fm_table, logged_type using errcode = 'datatype_mismatch',
+            hint = 'Name a column of type timestamptz (or timestamp, read in the deployment''s time zone).';
+    end if;
+    if business_date is not null then
+        select case when atttypid = 'date'::regtype then format('%I', attname)
+                    else format('readiness.date_or_never(%I::text)', attname) end
+        into date_expression
+        from pg_attribute where attrelid = fm_table and attname = register_fm_table.business_date;
+    end if;
+
+    insert into readiness.fm_table (fm_table, select_list) values (
+        fm_table::text,
+        format('%I::text, %I::text, %s, %s, %s, %s', source_database, source_table, date_expression,
+               logged_expression,
+               case when load_id is null then format('(%s)::text', logged_expression)
+                    else format('%I::text', load_id) end,
+               case when row_count is null then 'null::bigint' else format('%I::bigint', row_count) end))
+    on conflict on constraint fm_table_pkey do update
+        set select_list = excluded.select_list, registered_at = clock_timestamp(), registered_by = session_user;
+    perform readiness.rebuild_source_log();
+
+    if doorbell then
+        execute format('drop trigger if exists readiness_ring on %s', fm_table);
+        execute format('create trigger readiness_ring after insert on %s '
+                       'for each statement execute function readiness.ring()', fm_table);
+    end if;
+    if not exists (
+        select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = fm_table and a.attname in (register_fm_table.source_database,
+                                                      register_fm_table.source_table)
+    ) then
+        raise notice 'no index of % begins with its source: create index on % (%, %, %)',
+            fm_table, fm_table, source_database, source_table, coalesce(business_date, logged_at);
+    end if;
+end $$;
+
+create function readiness.check_source(database text, "table" text) returns void
+language plpgsql immutable as $$
+begin
+    if database is null or database !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' then
+        raise exception 'database % is not a name', coalesce(quote_literal(database), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Use letters, digits, "_", "-" or "$"; the table is an argument of its own.';
+    end if;
+    if "table" is null or "table" !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' then
+        raise exception 'table % is not a name', coalesce(quote_literal("table"), 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Use letters, digits, "_", "-" or "$".';
+    end if;
+end $$;
+
+create function readiness.report_log(
+    database text,
+    "table" text,
+    business_date date default null,
+    row_count bigint default null,
+    load_id text default null,
+    logged_at timestamptz default null
+) returns text
+language plpgsql as $$
+declare
+    written text;
+begin
+    perform readiness.check_source(database, "table");
+    if row_count < 0 then
+        raise exception 'row_count % is negative', row_count
+            using errcode = 'invalid_parameter_value', hint = 'Give the number of rows loaded, or null.';
+    end if;
+    if load_id = '' then
+        raise exception 'load_id is empty' using errcode = 'invalid_parameter_value',
+            hint = 'Give an id that is the same when the same load is reported again, or null for a new one.';
+    end if;
+    insert into readiness.fm_log (source_database, source_table, business_date, row_count, load_id, logged_at)
+    values (database, "table", report_log.business_date, report_log.row_count,
+            coalesce(report_log.load_id, gen_random_uuid()::text),
+            coalesce(report_log.logged_at, clock_timestamp()))
+    returning fm_log.load_id into written;
+    return written;
+end $$;
+
+---------------------------------------------------------------------------------------- the settings
+
+create table readiness.log_setting (
+    setting_id bigint generated always as identity primary key,
+    source_database text not null,
+    source_table text not null,
+    deadline time not null,
+    read_from time,
+    log_count integer not null check (log_count >= 1),
+    valid_from timestamptz not null default clock_timestamp(),
+    valid_to timestamptz,
+    set_by text not null default session_user
+);
+comment on table readiness.log_setting is 'Settings per source; those with valid_to null are in force';
+create unique index log_setting_in_force on readiness.log_setting (source_database, source_table)
+    where valid_to is null;
+create trigger ring after insert or update on readiness.log_setting
+    for each statement execute function readiness.ring();
+
+create function readiness.wall_clock(hour integer, minute integer, what text) returns time
+language plpgsql immutable as $$
+begin
+    if hour is null and minute is null then
+        return null;
+    end if;
+    if hour is null or hour not between 0 and 23 then
+        raise exception '% hour % is not an hour', what, coalesce(hour::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give a whole number from 0 to 23.';
+    end if;
+    if coalesce(minute, 0) not between 0 and 59 then
+        raise exception '% minute % is not a minute', what, minute
+            using errcode = 'invalid_parameter_value', hint = 'Give a whole number from 0 to 59.';
+    end if;
+    return make_time(hour, coalesce(minute, 0), 0);
+end $$;
+
+create function readiness.set_log_settings(
+    database text,
+    "table" text,
+    deadline_hour integer,
+    deadline_minute integer,
+    read_from_hour integer,
+    read_from_minute integer,
+    log_count integer
+) returns bigint
+language plpgsql as $$
+declare
+    deadline time := readiness.wall_clock(deadline_hour, deadline_minute, 'deadline');
+    read_from time := readiness.wall_clock(read_from_hour, read_from_minute, 'read_from');
+    now_at timestamptz;
+    id bigint;
+begin
+    perform readiness.check_source(database, "table");
+    if deadline is null then
+        raise exception 'the deadline of %.% is null', database, "table"
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give the hour and the minute at which flows start without this source.';
+    end if;
+    if log_count is null or log_count < 1 then
+        raise exception 'log_count % is below 1', coalesce(log_count::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give the number of log rows that are needed.';
+    end if;
+    perform pg_advisory_xact_lock(7303, hashtext(database || '.' || "table"));
+    now_at := clock_timestamp();
+    update readiness.log_setting set valid_to = now_at
+    where source_database = database and source_table = "table" and valid_to is null;
+    insert into readiness.log_setting (source_database, source_table, deadline, read_from, log_count, valid_from)
+    values (database, "table", deadline, read_from, set_log_settings.log_count, now_at)
+    returning setting_id into id;
+    return id;
+end $$;
+comment on function readiness.set_log_settings is
+    'At release: database, table, deadline hour and minute, hour and minute from which logs are read (or null), '
+    'number of log rows. Supersedes the settings in force; those are kept.';
+
+------------------------------------------------------------------------------------ flows and launches
+
+-- Which DAG waits for what. Written by the registrar, which reads it from Airflow.
+create table readiness.flow (
+    dag_id text primary key,
+    condition text not null,
+    expression jsonb not null,
+    sources text[] not null,
+    first_date date not null,
+    paused boolean not null,
+    broken boolean not null,
+    seen_at timestamptz not null default clock_timestamp(),
+    gone_at timestamptz
+);
+create index flow_condition on readiness.flow (condition) where gone_at is null;
+create index flow_sources on readiness.flow using gin (sources) where gone_at is null;
+create trigger ring after insert or update of condition, first_date, paused, broken, gone_at on readiness.flow
+    for each statement execute function readiness.ring();
+
+-- The one start of a condition for a business date: once, for ever.
+create table readiness.launch (
+    condition text not null,
+    business_date date not null,
+    decided_at timestamptz not null,
+    evidence jsonb not null,
+    attempts integer not null default 0,
+    attempted_at timestamptz,
+    published_at timestamptz,
+    primary key (condition, business_date)
+);
+comment on column readiness.launch.published_at is 'When Airflow recorded its asset event, as seen there';
+create index launch_outbox on readiness.launch (decided_at) where published_at is null;
+
+-- Which run a launch made of which flow; run_id null: none, and none is coming, so it is repaired.
+create table readiness.launch_run (
+    dag_id text not null,
+    business_date date not null,
+    condition text not null,
+    run_id text,
+    seen_at timestamptz not null default clock_timestamp(),
+    repaired_at timestamptz,
+    primary key (dag_id, business_date)
+);
+create index launch_run_missing on readiness.launch_run (seen_at) where run_id is null;
+
+--------------------------------------------------------------------------------- the processed logs
+
+create table readiness.processed_log (
+    source_database text not null,
+    source_table text not null,
+    business_date date not null,
+    source text not null generated always as (source_database || '.' || source_table) stored,
+    state text not null default 'waiting' check (state in ('waiting', 'ready', 'missed', 'late')),
+    -- the logs
+    log_count integer not null default 0,
+    logs jsonb not null default '[]',
+    row_count bigint,
+    last_log_at timestamptz,
+    -- the settings as applied
+    setting_id bigint references readiness.log_setting,
+    needed integer not null default 1,
+    window_start timestamptz,
+    deadline_at timestamptz,
+    window_end timestamptz,
+    deadline_override timestamptz,
+    -- the result
+    ready_at timestamptz,
+    missed_at timestamptz,
+    changed_at timestamptz,
+    closed boolean not null default false,
+    -- opened by the calendar, or because somebody asked for this date
+    expected boolean not null default false,
+    -- the source's own asset event, for lineage
+    event_attempted_at timestamptz,
+    event_published_at timestamptz,
+    primary key (source_database, source_table, business_date)
+);
+comment on table readiness.processed_log is 'Logs, settings and result per source and business date';
+create index processed_log_source on readiness.processed_log (source, business_date);
+create index processed_log_unmet on readiness.processed_log (business_date)
+    where state in ('waiting', 'missed') and not closed;
+create index processed_log_event on readiness.processed_log (changed_at)
+    where state <> 'waiting' and event_published_at is null;
+
+create function readiness.log_window(
+    business_date date, deadline time, read_from time, timezone text,
+    out window_start timestamptz, out deadline_at timestamptz, out window_end timestamptz
+)
+language sql immutable parallel safe as $$
+    select (first_day + begin) at time zone timezone,
+           (business_date + deadline) at time zone timezone,
+           (first_day + 1 + begin) at time zone timezone
+    from (select case when read_from >= deadline then business_date - 1 else business_date end as first_day,
+                 coalesce(read_from, '00:00'::time) as begin) as night
+$$;
+
+-- The settings that hold for a source: those in force, or else the deployment's defaults.
+create function readiness.setting_of(
+    database text, "table" text,
+    out setting_id bigint, out deadline time, out read_from time, out log_count integer, out timezone text
+)
+language sql stable as $$
+    select s.setting_id, coalesce(s.deadline, d.default_deadline), s.read_from, coalesce(s.log_count, 1),
+           d.timezone
+    from readiness.deployment as d
+    left join readiness.log_setting as s
+        on s.source_database = database and s.source_table = "table" and s.valid_to is null
+$$;
+
+-- Somebody waits for this date (a flow that is new, a sensor): from now on it is judged.
+create function readiness.expect(
+    database text, "table" text, business_date date, deadline_at timestamptz default null
+) returns void
+language plpgsql as $$
+begin
+    perform readiness.check_source(database, "table");
+    insert into readiness.processed_log (source_database, source_table, business_date, expected, deadline_override)
+    values (database, "table", expect.business_date, true, expect.deadline_at)
+    on conflict on constraint processed_log_pkey do update
+        set deadline_override = excluded.deadline_override
+        where excluded.deadline_override is not null and processed_log.state = 'waiting';
+    if found then
+        perform pg_notify('readiness', 'processed_log') from readiness.deployment where doorbell;
+    end if;
+end $$;
+
+-- Sources that are judged every day: those with settings, and those that a flow waits for.
+create view readiness.tracked_source as
+select source_database, source_table from readiness.log_setting where valid_to is null
+union
+select split_part(source, '.', 1), split_part(source, '.', 2)
+from readiness.flow cross join unnest(sources) as source
+where gone_at is null;
+
+-- The last business date whose window has begun at an instant.
+create function readiness.open_date(at timestamptz, deadline time, read_from time, timezone text) returns date
+language sql immutable parallel safe as $$
+    select max(day) from (
+        select (at at time zone timezone)::date + ahead as day from generate_series(-1, 1) as ahead
+    ) as days
+    where (readiness.log_window(day, deadline, read_from, timezone)).window_start <= at
+$$;
+
+-- Apply the settings to the logs, as of an instant. Counts the logs of what is unmet, by index; may be
+-- called at any time, any number of times. Returns what changed.
+create function readiness.advance(at timestamptz default null) returns setof readiness.processed_log
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(7303, 0);
+    at := coalesce(at, clock_timestamp());
+
+    -- The calendar goes on: open the dates whose window has begun, up to 31 that were slept through.
+    insert into readiness.processed_log (source_database, source_table, business_date)
+    select t.source_database, t.source_table, o.last_open - ago
+    from readiness.tracked_source as t
+    cross join lateral readiness.setting_of(t.source_database, t.source_table) as s
+    cross join lateral (
+        select readiness.open_date(advance.at, s.deadline, s.read_from, s.timezone) as last_open
+    ) as o
+    cross join lateral (
+        select max(p.business_date) as last_known from readiness.processed_log as p
+        where p.source_database = t.source_database and p.source_table = t.source_table
+          and not p.expected and p.business_date <= o.last_open
+    ) as k
+    cross join lateral generate_series(
+        0, least(o.last_open - coalesce(k.last_known + 1, o.last_open), 31)) as ago
+    on conflict do nothing;
+
+    return query
+    with unmet as (
+        select p.source_database, p.source_table, p.business_date, p.state, p.deadline_override,
+               s.setting_id, s.log_count as needed, w.window_start,
+               case when p.state = 'missed' then p.deadline_at
+                    else coalesce(p.deadline_override, w.deadline_at) end as deadline_at,
+               w.window_end
+        from readiness.processed_log as p
+        cross join lateral readiness.setting_of(p.source_database, p.source_table) as s
+        cross join lateral readiness.log_window(p.business_date, s.deadline, s.read_from, s.timezone) as w
+        where p.state in ('waiting', 'missed') and not p.closed
+    ),
+    counted as (
+        select u.*, c.*
+        from unmet as u
+        cross join lateral (
+            select count(*)::integer as found,
+                   greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start) as nth_at,
+                   max(d.logged_at) as last_log_at,
+                   sum(d.row_count)::bigint as row_count,
+                   coalesce(jsonb_agg(jsonb_build_object('load_id', d.load_id, 'logged_at', d.logged_at,
+                                                         'row_count', d.row_count) order by d.logged_at)
+                            filter (where d.place <= 20), '[]') as logs
+            from (
+                select l.load_id, min(l.logged_at) as logged_at, max(l.row_count) as row_count,
+                       row_number() over (order by min(l.logged_at)) as place
+                from (
+                    select load_id, logged_at, row_count from readiness.source_log
+                    where source_database = u.source_database and source_table = u.source_table
+                      and business_date = u.business_date and logged_at <= advance.at
+                    union all
+                    select load_id, logged_at, row_count from readiness.source_log
+                    where source_database = u.source_database and source_table = u.source_table
+                      and business_date is null and logged_at >= u.window_start
+                      and logged_at < u.window_end and logged_at <= advance.at
+                ) as l
+                group by l.load_id
+            ) as d
+        ) as c
+    ),
+    judged as (
+        select c.*,
+               case
+                   when c.found >= c.needed and c.window_start <= advance.at then
+                       case when c.state = 'waiting' and c.nth_at <= c.deadline_at then 'ready' else 'late' end
+                   when advance.at >= c.deadline_at then 'missed'
+                   else 'waiting'
+               end as new_state
+        from counted as c
+    )
+    update readiness.processed_log as p set
+        state = j.new_state,
+        log_count = j.found,
+        logs = j.logs,
+        row_count = j.row_count,
+        last_log_at = j.last_log_at,
+        setting_id = j.setting_id,
+        needed = j.needed,
+        window_start = j.window_start,
+        deadline_at = j.deadline_at,
+        window_end = j.window_end,
+        ready_at = case when j.new_state in ('ready', 'late') then j.nth_at end,
+        missed_at = case when j.new_state in ('missed', 'late') then coalesce(p.missed_at, j.deadline_at) end,
+        closed = advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting',
+        changed_at = advance.at
+    from judged as j
+    where p.source_database = j.source_database and p.source_table = j.source_table
+      and p.business_date = j.business_date
+      and (p.changed_at is null or (p.state, p.log_count, p.needed, p.deadline_at, p.window_start, p.window_end,
+                                    p.setting_id)
+           is distinct from (j.new_state, j.found, j.needed, j.deadline_at, j.window_start, j.window_end,
+                             j.setting_id)
+           or (advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting'))
+    returning p.*;
+end $$;
+comment on function readiness.advance is 'Apply the settings to the logs; idempotent. Returns what changed';
+
+-- When advance() has something to do although nobody rings: a deadline, or a window that begins.
+create function readiness.next_wake(at timestamptz) returns timestamptz
+language sql stable as $$
+    select min(instant) from (
+        select min(deadline_at) as instant from readiness.processed_log
+        where state in ('waiting', 'missed') and not closed
+          and state = 'waiting' and deadline_at > at
+        union all
+        select min((readiness.log_window(
+                    readiness.open_date(at, s.deadline, s.read_from, s.timezone) + 1,
+                    s.deadline, s.read_from, s.timezone)).window_start)
+        from (select distinct x.deadline, x.read_from, x.timezone
+              from readiness.tracked_source as t
+              cross join lateral readiness.setting_of(t.source_database, t.source_table) as x) as s
+    ) as instants
+$$;

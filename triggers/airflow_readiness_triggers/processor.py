@@ -1,0 +1,170 @@
+"""The processor: rung by Postgres, or by the clock, it takes the next step of the engine.
+
+It holds one connection to Postgres, for LISTEN and for the step itself, and shares the hub's
+subscription to notice that Redis came back empty. It never raises for an outage: it backs off
+and goes on, since Airflow would start a failed task again at once, without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import asyncpg
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from redis.asyncio import Redis
+
+from airflow_readiness import config, engine
+from airflow_readiness.core.names import SNAPSHOT_KEY
+from airflow_readiness.errors import ReadinessError
+from airflow_readiness.signal import snapshot
+from airflow_readiness.signal.client import UNREACHABLE, open_redis
+from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
+from airflow_readiness.store.store import Store, open_store
+from airflow_readiness_triggers.hub import Watch, shared_hub
+from airflow_readiness_triggers.tasks import Backoff, stop, wait_for_event
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two full steps, which need no bell.
+SAFETY: Final = 30.0
+#: Seconds between two steps while the doorbell is not heard.
+DEAF: Final = 1.0
+#: Seconds within which the doorbell must be heard in the self-test.
+SELF_TEST: Final = 3.0
+
+
+class Processor:
+    """The loop, apart from the trigger, so that it can be run anywhere."""
+
+    def __init__(self, settings: config.Config, endpoints: config.Endpoints) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._rung = asyncio.Event()
+        self._echo = ""
+        self._echoed = asyncio.Event()
+        self._deaf = False
+        self._in_redis = False
+        self._flows_changed = True
+
+    async def serve(self) -> None:
+        """Go on until cancelled; never raises for an outage."""
+        backoff = Backoff()
+        async with (
+            open_redis(self._endpoints.redis) as redis,
+            shared_hub(self._endpoints) as hub,
+            hub.watch([SNAPSHOT_KEY]) as mark,
+        ):
+            while True:
+                try:
+                    async with open_store(self._endpoints.postgres) as store:
+                        await self._session(store, redis, mark, backoff)
+                except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+                    log.error("the processor cannot work (%s: %s); trying on", type(error).__name__, error)
+                await backoff.pause()
+
+    def _hear(self, payload: str) -> None:
+        if payload and payload == self._echo:
+            self._echoed.set()
+        if payload == "flow":
+            self._flows_changed = True
+        self._rung.set()
+
+    async def _session(self, store: Store, redis: Redis, mark: Watch, backoff: Backoff) -> None:
+        store_id = await engine.configure(store, self._settings)
+        await store.ring_on(self._hear)
+        await self._test_doorbell(store)
+        self._in_redis = False
+        self._flows_changed = True
+        while True:
+            self._rung.clear()
+            everything, self._flows_changed = self._flows_changed, False
+            if everything:
+                await store.run("beat", "processor", None, {"deaf": self._deaf, "redis": self._in_redis})
+                full_at = asyncio.get_running_loop().time()
+            result = await engine.tick(store, everything=everything)
+            await self._write(store, redis, result, store_id)
+            backoff.reset()
+            await self._wait(result, mark, store_id)
+            if asyncio.get_running_loop().time() >= full_at + SAFETY:
+                self._flows_changed = True
+
+    async def _test_doorbell(self, store: Store) -> None:
+        # A pooler in transaction mode accepts LISTEN and delivers nothing.
+        self._echo = uuid.uuid4().hex
+        self._echoed.clear()
+        await store.ring(self._echo)
+        deaf = not await wait_for_event(self._echoed, SELF_TEST)
+        if deaf and not self._deaf:
+            log.error(
+                "LISTEN hears nothing on connection %r (a pooler in transaction mode?): looking every "
+                "%g s instead. Connect to Postgres directly to be rung",
+                self._settings.postgres_conn_id,
+                DEAF,
+            )
+        self._deaf = deaf
+
+    async def _write(self, store: Store, redis: Redis, result: engine.Tick, store_id: str) -> None:
+        try:
+            if not self._in_redis or not await self._still_marked(redis, result, store_id):
+                count = await engine.rebuild_snapshot(store, redis)
+                log.info("wrote %d documents to Redis", count)
+            else:
+                await engine.publish_snapshot(redis, result)
+            self._in_redis = True
+        except UNREACHABLE as error:
+            if self._in_redis:
+                log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)
+            self._in_redis = False
+
+    async def _still_marked(self, redis: Redis, result: engine.Tick, store_id: str) -> bool:
+        nothing_to_say = not (result.changed or result.launched or result.planned)
+        return nothing_to_say or await snapshot.is_marked(redis, store_id)
+
+    async def _wait(self, result: engine.Tick, mark: Watch, store_id: str) -> None:
+        """Wait for a bell, for the next deadline, for Redis, or until it is time to look anyway."""
+        seconds = DEAF if self._deaf or not self._in_redis else SAFETY
+        if result.wake_at is not None:
+            seconds = min(seconds, max((result.wake_at - result.now).total_seconds(), 0) + 0.01)
+        rung = asyncio.create_task(self._rung.wait())
+        marked = asyncio.create_task(mark.changed(None))
+        try:
+            await asyncio.wait({rung, marked}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if marked.done() and mark.documents()[SNAPSHOT_KEY] != store_id:
+                self._in_redis = False
+        finally:
+            await stop(rung, marked)
+
+
+class ProcessorTrigger(BaseTrigger):
+    """Runs a :class:`Processor` and ends the task, successfully and without a worker, after a while.
+
+    :param rotate: seconds after which the task ends, so that its run does not grow old
+    """
+
+    def __init__(self, rotate: float) -> None:
+        super().__init__()
+        self.rotate = rotate
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments, as Airflow stores them."""
+        return "airflow_readiness_triggers.processor.ProcessorTrigger", {"rotate": self.rotate}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Work; then one :class:`TaskSuccessEvent`."""
+        backoff = Backoff()
+        until = asyncio.get_running_loop().time() + self.rotate
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            try:
+                settings = await asyncio.to_thread(config.load)
+                endpoints = await config.aendpoints(settings)
+                await asyncio.wait_for(Processor(settings, endpoints).serve(), left)
+            except (TimeoutError, asyncio.TimeoutError):
+                break
+            except ReadinessError as error:
+                log.error("%s", error)
+                await backoff.pause()
+        yield TaskSuccessEvent()

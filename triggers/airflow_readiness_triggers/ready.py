@@ -1,0 +1,126 @@
+"""The wait of a ReadySensor: until a condition is satisfied for a business date.
+
+It holds no connection: its documents come from the hub. The deadline is its own clock's too, so
+that it ends its wait even if nobody is left to say that the deadline has passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import asyncpg
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_readiness import config
+from airflow_readiness.core.condition import Condition, Verdict, from_json
+from airflow_readiness.core.dates import business_date
+from airflow_readiness.core.document import Launch, load_readiness
+from airflow_readiness.core.names import source_key, split_source
+from airflow_readiness.core.state import Readiness
+from airflow_readiness.errors import BadDocument, BadInput, ReadinessError
+from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
+from airflow_readiness.store.store import open_store
+from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
+from airflow_readiness_triggers.tasks import Backoff
+
+log = logging.getLogger(__name__)
+
+#: Seconds after a deadline within which the processor says so; then the trigger's own clock counts.
+GRACE: Final = 2.0
+#: Seconds between two attempts to have a date opened that nobody knows.
+ASK_AGAIN: Final = 15.0
+
+
+class Wait:
+    """The wait, apart from the trigger, so that it can be run anywhere."""
+
+    def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date) -> None:
+        self._endpoints = endpoints
+        self._condition = condition
+        self._day = day
+        self._keys = {name: source_key(name, day.isoformat()) for name in condition.sources}
+        self._complained: set[str] = set()
+
+    async def satisfied(self) -> Launch:
+        """Wait until the condition is satisfied; why it is."""
+        async with shared_hub(self._endpoints) as hub, hub.watch(self._keys.values()) as watch:
+            timeout: float | None = ASK_AGAIN
+            while True:
+                await watch.changed(timeout)
+                now = dt.datetime.now(dt.timezone.utc)
+                known = self._known(watch, now)
+                verdict, due_at = self._condition.evaluate(known)
+                if verdict is not Verdict.WAITING:
+                    return Launch(self._condition, self._day, known, decided_at=now, due_at=due_at)
+                if unknown := set(self._condition.sources) - set(known):
+                    await self._ask(hub, sorted(unknown))
+                timeout = ASK_AGAIN if due_at is None else (due_at - now).total_seconds() + GRACE + 0.01
+
+    def _known(self, watch: Watch, now: dt.datetime) -> dict[str, Readiness]:
+        known = {}
+        documents = watch.documents()
+        for name, key in self._keys.items():
+            document = documents[key]
+            try:
+                if document is not None:
+                    known[name] = load_readiness(document).at(now - dt.timedelta(seconds=GRACE))
+            except BadDocument as error:
+                if document not in self._complained:
+                    self._complained.add(str(document))
+                    log.error("%s: %s", key, error)
+        return known
+
+    async def _ask(self, hub: Hub, names: list[str]) -> None:
+        """Have this date judged from now on; the processor writes what is known of it."""
+        async with hub.asking:
+            try:
+                async with open_store(self._endpoints.postgres) as store:
+                    for name in names:
+                        await store.run("expect", *split_source(name), self._day, None)
+            except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+                log.warning("%s for %s: nothing is known, and Postgres cannot be asked (%s)",
+                            ", ".join(names), self._day, error)  # fmt: skip
+
+
+class ReadyTrigger(BaseTrigger):
+    """Waits until a condition is satisfied for a business date.
+
+    :param condition: as ``Condition.to_json`` wrote it
+    :param business_date: ``YYYY-MM-DD`` or an ISO 8601 instant, whose date in ``[readiness] timezone``
+        counts; a template where the task starts from the trigger
+    """
+
+    def __init__(self, condition: Any, business_date: str) -> None:
+        super().__init__()
+        self.condition = condition
+        self.business_date = business_date
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments, as Airflow stores them."""
+        return (
+            "airflow_readiness_triggers.ready.ReadyTrigger",
+            {"condition": self.condition, "business_date": self.business_date},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: ``{"launch": …}``, or ``{"error": …}`` if the arguments cannot be used."""
+        backoff = Backoff()
+        while True:
+            try:
+                settings = await asyncio.to_thread(config.load)
+                day = business_date(self.business_date, settings.timezone)
+                wait = Wait(await config.aendpoints(settings), from_json(self.condition), day)
+                launch = await wait.satisfied()
+            except BadInput as error:
+                yield TriggerEvent({"error": str(error)})
+                return
+            except ReadinessError as error:
+                log.error("%s", error)
+                await backoff.pause()
+            else:
+                yield TriggerEvent({"launch": launch.to_json()})
+                return
