@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def _number(option: str, value: str, *, least: float = 0) -> float:
         number = float(value)
     except ValueError:
         number = -1
-    if number < least:
+    if not math.isfinite(number) or number < least:
         raise BadInput(f"[{SECTION}] {option} is {value!r}: write a number that is at least {least:g}")
     return number
 
@@ -92,7 +93,8 @@ def postgres_dsn(connection: Connection) -> dict[str, Any]:
 def redis_options(connection: Connection) -> dict[str, Any]:
     """What ``redis.asyncio.Redis`` takes, from an Airflow connection of type ``redis``.
 
-    :raises NotConfigured: if it names neither a host nor a ``unix_socket_path`` in its extra
+    :raises NotConfigured: if it names neither a host nor a ``unix_socket_path`` in its extra, or no
+        usable ``db`` in it
     """
     extra = connection.extra_dejson
     socket = extra.get("unix_socket_path")
@@ -100,8 +102,15 @@ def redis_options(connection: Connection) -> dict[str, Any]:
         raise NotConfigured(
             f"the connection {connection.conn_id!r} names no host: set the host and the port of Redis"
         )
+    try:
+        db = int(extra.get("db") or 0)
+    except (TypeError, ValueError):
+        raise NotConfigured(
+            f"the connection {connection.conn_id!r} names the database {extra['db']!r}: "
+            "set db in its extra to a number"
+        ) from None
     options: dict[str, Any] = {
-        "db": int(extra.get("db") or 0),
+        "db": db,
         "username": connection.login or None,
         "password": connection.password or None,
         **{name: value for name, value in extra.items() if name.startswith("ssl")},

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.names import LAUNCH_GROUP
 from airflow_readiness.errors import BadInput, NotLaunched
@@ -48,8 +47,6 @@ def _of_event(event: Any, key: str) -> Launch | None:
     try:
         # published by hand: the condition is known, and nothing of its sources
         condition = condition_of_asset(asset_extra)
-        return dataclasses.replace(
-            Launch(condition, dt.date.fromisoformat(key), {}), decided_at=event.timestamp
-        )
-    except (BadInput, ValueError):
+        return Launch(condition, parse_date(key), {}, decided_at=event.timestamp)
+    except BadInput:
         return None

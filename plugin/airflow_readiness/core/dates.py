@@ -10,11 +10,16 @@ the two together over every clock change.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import pendulum
 
 from airflow_readiness.errors import BadDate, BadInput
+
+#: Python 3.11 also reads weeks (``2026-W01-1``) as dates.
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def parse_date(value: object) -> dt.date:
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     try:
-        if not isinstance(value, str) or len(value) != 10:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
             raise ValueError
         return dt.date.fromisoformat(value)
     except ValueError:
@@ -63,14 +68,18 @@ def business_date(value: object, zone: str) -> dt.date:
     if isinstance(value, dt.datetime):
         if value.tzinfo is None:
             raise BadDate(f"{value!r} has no time zone: give an aware instant or a date YYYY-MM-DD")
-        return value.astimezone(timezone(zone)).date()
+        try:
+            return value.astimezone(timezone(zone)).date()
+        except OverflowError:
+            raise BadDate(f"{value!r} is out of range: give an instant of the years 1 to 9999") from None
     if isinstance(value, str) and len(value) > 10:
         try:
-            return business_date(dt.datetime.fromisoformat(value.replace("Z", "+00:00")), zone)
+            instant = dt.datetime.fromisoformat(value.replace("Z", "+00:00"))
         except ValueError:
             raise BadDate(
                 f"{value!r} is neither a business date YYYY-MM-DD nor an instant with an offset"
             ) from None
+        return business_date(instant, zone)
     return parse_date(value)
 
 

@@ -12,13 +12,13 @@ from airflow_readiness.core.condition import Condition, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
 from airflow_readiness.core.state import Outcome, Readiness, State
-from airflow_readiness.errors import BadDocument, BadInput
+from airflow_readiness.errors import BadDocument
 
 
 def _object(raw: str | bytes | Mapping[str, Any], what: str) -> Mapping[str, Any]:
     try:
         value = json.loads(raw) if isinstance(raw, (str, bytes)) else raw
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadDocument(f"{what}: {_short(raw)} is not JSON ({error}); it will be written anew") from None
     if not isinstance(value, Mapping):
         raise BadDocument(f"{what}: {_short(raw)} is not a JSON object; it will be written anew")
@@ -92,7 +92,7 @@ def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
             ready_at=_instant(value.get("ready_at")),
             configured=bool(value.get("configured", True)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadDocument(
             f"a source's readiness: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
             "it will be written anew from Postgres"
@@ -153,7 +153,7 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
         )
     except BadDocument:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise BadDocument(
             f"a launch: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
             "it will be written anew from Postgres"

@@ -43,6 +43,15 @@ def launch_id(condition: str) -> str:
     return hashlib.sha256(condition.encode()).hexdigest()[:20]
 
 
+def launch_name(condition: str, *, single: bool) -> str:
+    """The name of the asset that stands for a condition: its canonical text.
+
+    Two active assets of Airflow never share a name, and a condition of one source reads like the
+    source; so it is told apart.
+    """
+    return f"{condition} (launch)" if single else condition
+
+
 def launch_uri(condition: str) -> str:
     """The URI of the asset that stands for a condition."""
     return f"readiness-launch://condition/{launch_id(condition)}"

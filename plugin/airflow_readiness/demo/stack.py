@@ -1,0 +1,209 @@
+"""A whole deployment: Postgres, Redis, Airflow with this plugin. For the demo and the e2e tests."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from airflow_readiness.demo.processes import ProcessGroup, process_group, wait_until
+from airflow_readiness.demo.rest import Rest
+from airflow_readiness.demo.servers import (
+    Postgres,
+    RedisServer,
+    embedded_postgres,
+    embedded_redis,
+    free_port,
+)
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Stack:
+    """What is running, and how to reach it."""
+
+    folder: Path
+    postgres: Postgres
+    redis: RedisServer
+    airflow: ProcessGroup
+    rest: Rest
+    #: URL of Airflow's UI
+    url: str
+
+    def sql(self, query: str, *args: Any, database: str = "readiness") -> list[asyncpg.Record]:
+        """The rows of a query, on a connection of its own."""
+
+        async def run() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(**self.postgres.dsn(database))
+            try:
+                return list(await connection.fetch(query, *args))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    def script(self, text: str, database: str = "readiness") -> None:
+        """Run several statements."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(**self.postgres.dsn(database))
+            try:
+                await connection.execute(text)
+            finally:
+                await connection.close()
+
+        asyncio.run(run())
+
+    def start(self, component: str) -> None:
+        """Start (again) one of :data:`COMPONENTS`."""
+        command = [sys.executable, "-m", "airflow", component]
+        if component == "api-server":
+            command += ["--workers", "1"]
+        self.airflow.start(component, command)
+
+
+def _connection(conn_type: str, **fields: Any) -> str:
+    return json.dumps({"conn_type": conn_type, **fields})
+
+
+def environment(
+    folder: Path, postgres: Postgres, redis_port: int, dags: Path, port: int, extra: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of every Airflow component. Admin for everybody, so bound to 127.0.0.1 only."""
+    keys = _keys(folder / "keys.json")
+    database = {"host": postgres.host, "login": postgres.user, "schema": "readiness"}
+    settings = {
+        "CORE__DAGS_FOLDER": str(dags),
+        "CORE__PLUGINS_FOLDER": str(folder / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "8",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__FERNET_KEY": keys["fernet"],
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "DATABASE__SQL_ALCHEMY_CONN": postgres.uri("airflow", "postgresql+psycopg2"),
+        "DATABASE__SQL_ALCHEMY_CONN_ASYNC": postgres.uri("airflow", "postgresql+asyncpg"),
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(port),
+        "API__BASE_URL": f"http://127.0.0.1:{port}",
+        "API__SECRET_KEY": keys["api"],
+        "API_AUTH__JWT_SECRET": keys["jwt"],
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW_CONN_READINESS_POSTGRES": _connection("postgres", **database),
+        "AIRFLOW_CONN_READINESS_REDIS": _connection("redis", host="127.0.0.1", port=redis_port),
+        "AIRFLOW_CONN_WAREHOUSE": _connection("postgres", **database),
+        # what Airflow's own dependencies warn about is not for the eyes of who watches the demo
+        "PYTHONWARNINGS": "ignore",
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        **extra,
+    }
+
+
+def _keys(path: Path) -> dict[str, str]:
+    """Secrets that stay the same while the folder stays."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keys = {
+            "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "api": secrets.token_hex(32),
+            "jwt": secrets.token_hex(32),
+        }
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(keys))
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
+
+
+def _create_databases(postgres: Postgres) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(**postgres.dsn("postgres"))
+        try:
+            await connection.execute("alter system set max_connections = 300")
+            for name in ("airflow", "readiness"):
+                if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+                    await connection.execute(f'create database "{name}"')
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@contextlib.contextmanager
+def stack(
+    folder: Path, dags: Path, *, say: Say = lambda _: None, extra: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Everything, started and ready for work; everything ended at the end.
+
+    :param folder: where all state lives
+    :param dags: Airflow's DAG folder
+    :param say: told what is being started
+    :param extra: environment variables for Airflow
+    """
+    folder = folder.resolve()
+    with contextlib.ExitStack() as resources:
+        say("Postgres")
+        postgres = resources.enter_context(embedded_postgres(folder / "postgres"))
+        _create_databases(postgres)
+        say("Redis")
+        redis = resources.enter_context(embedded_redis(folder / "redis", free_port()))
+        port = free_port()
+        variables = environment(folder, postgres, redis.port, dags.resolve(), port, extra or {})
+        (folder / "plugins").mkdir(exist_ok=True)
+        say("Airflow's database")
+        _run(folder, variables, "db", "migrate")
+        say("the schema 'readiness'")
+        _run(folder, variables, "readiness", "db", "upgrade")
+        group = resources.enter_context(process_group(folder / "logs", variables))
+        url = f"http://127.0.0.1:{port}"
+        running = Stack(folder, postgres, redis, group, Rest(url), url)
+        say("Airflow: " + ", ".join(COMPONENTS))
+        for component in COMPONENTS:
+            running.start(component)
+        _wait_for_airflow(running)
+        yield running
+
+
+def _run(folder: Path, variables: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *arguments], env=variables, capture_output=True, text=True, check=False
+    )
+    (folder / "logs").mkdir(exist_ok=True)
+    (folder / "logs" / f"{arguments[0]}.log").write_text(done.stdout + done.stderr)
+    if done.returncode:
+        raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+
+
+def _wait_for_airflow(running: Stack) -> None:
+    def healthy() -> bool:
+        if dead := running.airflow.dead():
+            log = (running.folder / "logs" / f"{dead[0]}.log").read_text()[-3000:]
+            raise RuntimeError(f"{dead[0]} ended:\n{log}")
+        health = running.rest.health()
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    wait_until(healthy, 120, "a healthy Airflow", pause=0.3)
+    # the first request of a worker imports the whole execution API: not on somebody's launch
+    wait_until(running.rest.execution_api, 60, "the execution API")

@@ -1,0 +1,111 @@
+"""The two DAGs of readiness."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.definitions.timetables.simple import ContinuousTimetable
+from airflow.serialization.serialized_objects import DagSerialization
+
+import airflow_readiness_triggers
+from airflow_readiness import readiness_dags, source
+from airflow_readiness.errors import BadName
+
+FROZEN = set(
+    re.findall(r"``(airflow_readiness_triggers\.[a-z]+\.[A-Za-z]+)``", airflow_readiness_triggers.__doc__ or "")
+)
+
+
+def _task(dag: DAG) -> Any:
+    (task,) = dag.tasks
+    return task
+
+
+def _by_id(**arguments: Any) -> dict[str, DAG]:
+    return {dag.dag_id: dag for dag in readiness_dags(**arguments)}
+
+
+@pytest.fixture(params=["readiness_processor", "readiness_collector"])
+def dag(request: pytest.FixtureRequest) -> DAG:
+    return _by_id(sources=["b.t", "a.t", "b.t"])[request.param]
+
+
+def test_there_are_two() -> None:
+    assert set(_by_id()) == {"readiness_processor", "readiness_collector"}
+
+
+def test_each_runs_always_and_only_once_at_a_time(dag: DAG) -> None:
+    assert isinstance(dag.timetable, ContinuousTimetable)
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+
+
+def test_none_is_ever_paused_by_airflow(dag: DAG) -> None:
+    assert dag.max_consecutive_failed_dag_runs == 0
+    assert dag.is_paused_upon_creation is False
+
+
+def test_each_task_starts_in_the_triggerer_and_is_tried_again(dag: DAG) -> None:
+    task = _task(dag)
+    assert task.start_from_trigger is True
+    assert task.retries == 5
+    assert task.retry_delay == timedelta(seconds=5)
+
+
+def test_the_classes_of_the_triggers_are_those_that_never_change() -> None:
+    dags = _by_id()
+    classes = {name: _task(dag).start_trigger_args.trigger_cls for name, dag in dags.items()}
+    assert classes == {
+        "readiness_processor": "airflow_readiness_triggers.processor.ProcessorTrigger",
+        "readiness_collector": "airflow_readiness_triggers.collector.CollectorTrigger",
+    }
+    assert set(classes.values()) | {"airflow_readiness_triggers.ready.ReadyTrigger"} == FROZEN
+
+
+def test_each_trigger_takes_what_its_task_gives_it(dag: DAG) -> None:
+    arguments = _task(dag).start_trigger_args
+    module, _, name = arguments.trigger_cls.rpartition(".")
+    trigger = getattr(__import__(module, fromlist=[name]), name)(**arguments.trigger_kwargs)
+    assert trigger.serialize() == (arguments.trigger_cls, arguments.trigger_kwargs)
+
+
+def test_the_task_rotates_before_a_worker_would_take_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__READINESS__FALLBACK", "100")
+    for dag in readiness_dags():
+        arguments = _task(dag).start_trigger_args
+        assert arguments.timeout == timedelta(seconds=100)
+        assert arguments.trigger_kwargs["rotate"] == 90
+    monkeypatch.setenv("AIRFLOW__READINESS__ROTATE", "50")
+    assert [_task(dag).start_trigger_args.trigger_kwargs["rotate"] for dag in readiness_dags()] == [50, 50]
+
+
+def test_the_sources_are_outlets_of_the_collector_alone() -> None:
+    dags = _by_id(sources=["b.t", "a.t", "b.t"])
+    assert _task(dags["readiness_collector"]).outlets == [source("a.t"), source("b.t")]
+    assert _task(dags["readiness_collector"]).start_trigger_args.trigger_kwargs["sources"] == ["a.t", "b.t"]
+    assert _task(dags["readiness_processor"]).outlets == []
+
+
+def test_a_source_that_is_none_is_refused() -> None:
+    with pytest.raises(BadName, match="'sales'"):
+        readiness_dags(sources=["sales"])
+
+
+def test_the_arguments_of_both_dags_can_be_given() -> None:
+    for dag in readiness_dags(tags=["core"], default_args={"owner": "platform"}):
+        assert dag.tags == {"core"}
+        assert _task(dag).owner == "platform"
+
+
+def test_airflow_stores_each_with_its_trigger(dag: DAG) -> None:
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    (task,) = stored.tasks
+    assert task.start_from_trigger is True
+    assert task.start_trigger_args is not None
+    assert task.start_trigger_args.trigger_cls in FROZEN
