@@ -27,6 +27,7 @@ from airflow_readiness_triggers.collector import CollectorTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from typing_extensions import Self
 
 #: How far back an event of a launch may lie: somebody may publish by hand before the day itself.
 _BEFORE = timedelta(days=2)
@@ -54,6 +55,16 @@ class CollectOperator(BaseOperator):
             self.log.warning("the triggerer did not answer (%s); looking from the worker", next_kwargs)
             return self._publish(context, step=True)
         return self.publish(context, **(next_kwargs or {}))
+
+    def prepare_for_execution(self) -> Self:
+        """As Airflow does, without outlets: those are for the asset graph.
+
+        Airflow would not run the task at all if a single one of them were inactive, as when another
+        DAG has given its name to something else. What is due becomes the outlets in ``publish``.
+        """
+        task = super().prepare_for_execution()
+        task.outlets = []
+        return task
 
     def execute(self, context: Context) -> None:
         """Without a triggerer at all: what is due, found out here."""

@@ -8,7 +8,7 @@ from airflow.sdk import Asset, AssetAll, AssetAny, PartitionedAssetTimetable
 from airflow.sdk.definitions.asset import BaseAsset
 
 from airflow_readiness.core.condition import Condition, combine, from_json, of_source
-from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP, launch_uri, source_uri
+from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP, launch_name, launch_uri, source_uri
 from airflow_readiness.errors import BadCondition, BadInput
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def condition_of(expression: BaseAsset) -> Condition:
 def launch_asset(condition: Condition) -> Asset:
     """The asset that stands for a condition: its event, once a business date, starts the flows on it."""
     return Asset(
-        name=condition.text,
+        name=launch_name(condition.text, single=condition.op == "source"),
         uri=launch_uri(condition.text),
         group=LAUNCH_GROUP,
         extra={"condition": condition.to_json()},

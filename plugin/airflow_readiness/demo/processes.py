@@ -33,7 +33,12 @@ class ProcessGroup:
 
         with (self.folder / f"{name}.log").open("ab") as log:
             self.programs[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(self.environment), preexec_fn=join
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=dict(self.environment),
+                preexec_fn=join,
             )
         if not leader:
             self._leader = self.programs[name].pid

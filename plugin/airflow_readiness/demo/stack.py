@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from airflow_readiness.demo.servers import (
     embedded_redis,
     free_port,
 )
+from airflow_readiness.store.migrate import upgrade
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 Say = Callable[[str], None]
@@ -136,14 +138,38 @@ def _keys(path: Path) -> dict[str, str]:
     return loaded
 
 
-def _create_databases(postgres: Postgres) -> None:
+def _databases(postgres: Postgres, *wanted: tuple[str, str | None]) -> None:
+    """Create these databases anew, each from a template if one is named."""
+
     async def run() -> None:
         connection = await asyncpg.connect(**postgres.dsn("postgres"))
         try:
-            await connection.execute("alter system set max_connections = 300")
-            for name in ("airflow", "readiness"):
-                if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
-                    await connection.execute(f'create database "{name}"')
+            for name, template in wanted:
+                await connection.execute(f'drop database if exists "{name}" with (force)')
+                await connection.execute(f'create database "{name}" template "{template or "template1"}"')
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def _exists(postgres: Postgres, database: str) -> bool:
+    async def run() -> bool:
+        connection = await asyncpg.connect(**postgres.dsn("postgres"))
+        try:
+            query = "select exists (select from pg_database where datname = $1)"
+            return bool(await connection.fetchval(query, database))
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def _upgrade(postgres: Postgres) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(**postgres.dsn("readiness"))
+        try:
+            await upgrade(connection)
         finally:
             await connection.close()
 
@@ -152,32 +178,43 @@ def _create_databases(postgres: Postgres) -> None:
 
 @contextlib.contextmanager
 def stack(
-    folder: Path, dags: Path, *, say: Say = lambda _: None, extra: Mapping[str, str] | None = None
+    folder: Path,
+    dags: Path,
+    *,
+    say: Say = lambda _: None,
+    prepare: Callable[[Stack], None] = lambda _: None,
+    extra: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
-    """Everything, started and ready for work; everything ended at the end.
+    """Everything, started anew and ready for work; everything ended at the end.
 
-    :param folder: where all state lives
+    :param folder: where all state lives; what it keeps from earlier starts only saves time
     :param dags: Airflow's DAG folder
     :param say: told what is being started
+    :param prepare: called when Postgres is ready and Airflow not yet started
     :param extra: environment variables for Airflow
     """
     folder = folder.resolve()
     with contextlib.ExitStack() as resources:
         say("Postgres")
         postgres = resources.enter_context(embedded_postgres(folder / "postgres"))
-        _create_databases(postgres)
         say("Redis")
         redis = resources.enter_context(embedded_redis(folder / "redis", free_port()))
         port = free_port()
         variables = environment(folder, postgres, redis.port, dags.resolve(), port, extra or {})
         (folder / "plugins").mkdir(exist_ok=True)
-        say("Airflow's database")
-        _run(folder, variables, "db", "migrate")
+        migrated = f"airflow_{version('apache-airflow-core')}"
+        if not _exists(postgres, migrated):
+            say("Airflow's database (once)")
+            _databases(postgres, ("airflow", None))
+            _run(folder, variables, "db", "migrate")
+            _databases(postgres, (migrated, "airflow"))
+        _databases(postgres, ("airflow", migrated), ("readiness", None))
         say("the schema 'readiness'")
-        _run(folder, variables, "readiness", "db", "upgrade")
+        _upgrade(postgres)
         group = resources.enter_context(process_group(folder / "logs", variables))
         url = f"http://127.0.0.1:{port}"
         running = Stack(folder, postgres, redis, group, Rest(url), url)
+        prepare(running)
         say("Airflow: " + ", ".join(COMPONENTS))
         for component in COMPONENTS:
             running.start(component)
@@ -187,12 +224,18 @@ def stack(
 
 def _run(folder: Path, variables: dict[str, str], *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "airflow", *arguments], env=variables, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "airflow", *arguments],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     (folder / "logs").mkdir(exist_ok=True)
     (folder / "logs" / f"{arguments[0]}.log").write_text(done.stdout + done.stderr)
     if done.returncode:
-        raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        )
 
 
 def _wait_for_airflow(running: Stack) -> None:
