@@ -1,0 +1,41 @@
+# What there is to run. Everything installs itself into .venv from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+
+.PHONY: demo test check bench clean install help
+
+help:
+	@echo "make demo    watch a flow start two seconds after a log row, and another at its deadline"
+	@echo "make test    all tests, on real servers"
+	@echo "make check   formatting, linting, types, import contracts"
+	@echo "make bench   measure the launch latency on this machine"
+	@echo "make clean   remove .venv and .demo"
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing (the first time takes a minute or two) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install
+	@exec $(BIN)/python -m airflow_readiness.demo
+
+test: install
+	$(PYTEST) tests
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m tests.bench.latency
+
+clean:
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

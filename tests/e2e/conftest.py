@@ -1,0 +1,63 @@
+"""A real Airflow with real servers, started once for all end-to-end tests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_readiness.demo.processes import wait_until
+from airflow_readiness.demo.scenario import noon_timezone
+from airflow_readiness.demo.stack import stack
+from tests.e2e.world import World
+
+HERE = Path(__file__).parent
+#: how many flows dags/e2e_flows.py has
+FLOWS = 37
+
+
+@pytest.fixture(scope="session")
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    # not pytest's folder: that is closed to the user whom Postgres runs as when the tests run as root
+    folder = Path(tempfile.mkdtemp(prefix="readiness-e2e-"))
+    try:
+        yield from _world(folder)
+    finally:
+        if request.session.testsfailed:
+            sys.stderr.write(f"\nAirflow's logs are kept in {folder}\n")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _world(folder: Path) -> Iterator[World]:
+    dags = folder / "dags"
+    shutil.copytree(HERE / "dags", dags)
+    zone = noon_timezone(dt.datetime.now(dt.timezone.utc))
+    extra = {
+        "AIRFLOW__READINESS__TIMEZONE": zone,
+        # today is judged for every flow too; its deadline is far enough away to play no part
+        "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:59",
+        "E2E_FOLDER": str(folder),
+    }
+    with stack(folder / "state", dags, extra=extra) as running:
+        today = running.sql("select (now() at time zone $1)::date as day", zone)[0]["day"]
+        world = World(running, dags, folder, today)
+
+        def listening() -> bool:
+            able = running.sql("select dag_id from readiness.flow where not broken")
+            beats = running.sql(
+                "select from readiness.heartbeat where part = 'processor' and detail->>'redis' = 'true'"
+            )
+            return len(able) >= FLOWS and bool(beats)
+
+        wait_until(listening, 180, "all flows in the registry, and a processor", pause=0.5)
+        began = time.monotonic()
+        world.pass_by()
+        assert time.monotonic() - began < 60
+        yield world
