@@ -46,7 +46,9 @@ class Registrar:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._full_at: dt.datetime | None = None
+        self._flows: list[FlowSeen] = []
         self._complained: set[str] = set()
+        self._outage = ""
 
     async def serve(self) -> None:
         """Go on until cancelled; never raises."""
@@ -58,7 +60,10 @@ class Registrar:
                 async with open_store(endpoints.postgres) as store:
                     await self._session(store, settings.registrar_interval, backoff)
             except Exception as error:
-                self._complain(f"the registrar cannot work ({type(error).__name__}: {error}); trying on")
+                outage = f"the registrar cannot work ({type(error).__name__}: {error}); trying on"
+                if outage != self._outage:
+                    log.error("%s", outage)
+                self._outage = outage
             await backoff.pause()
 
     def _complain(self, sentence: str) -> None:
@@ -72,7 +77,7 @@ class Registrar:
         self._full_at = None
         while True:
             await self.register(store)
-            self._complained.clear()
+            self._outage = ""
             backoff.reset()
             await asyncio.sleep(interval)
 
@@ -89,32 +94,36 @@ class Registrar:
             [(row["dag_id"], row["business_date"].isoformat()) for row in wanted],
         )
         async with store.connection.transaction():
-            await self._write_flows(store, seen.flows)
+            if full or seen.flows != self._flows:
+                # writing them rings the processor, even if no row changes
+                await self._write_flows(store, seen.flows)
             await self._write_events(store, seen.events)
             await self._write_runs(store, wanted, seen.runs)
             await store.run("beat", "registrar", clock["now"], {"flows": len(seen.flows)})
+        self._flows = seen.flows
         if full:
             self._full_at = now
 
     async def _write_flows(self, store: Store, flows: list[FlowSeen]) -> None:
-        rows = []
+        rows: dict[str, dict[str, object]] = {}
         for flow in flows:
+            if flow.dag_id in rows:
+                self._complain(f"flow {flow.dag_id} is scheduled on several conditions: give it one ready()")
+                continue
             try:
                 condition = condition_of_asset(flow.asset_extra)
             except BadInput as error:
                 self._complain(f"flow {flow.dag_id}: {error}")
                 continue
-            rows.append(
-                (
-                    flow.dag_id,
-                    condition.text,
-                    condition.to_json(),
-                    list(condition.sources),
-                    flow.paused,
-                    flow.broken,
-                )
-            )
-        await store.run("upsert_flows", *_columns(rows, 6))
+            rows[flow.dag_id] = {
+                "dag_id": flow.dag_id,
+                "condition": condition.text,
+                "expression": condition.to_json(),
+                "sources": list(condition.sources),
+                "paused": flow.paused,
+                "broken": flow.broken,
+            }
+        await store.run("upsert_flows", list(rows.values()))
         await store.run("flows_gone", [flow.dag_id for flow in flows])
 
     async def _write_events(self, store: Store, events: list[EventSeen]) -> None:

@@ -22,7 +22,7 @@ from airflow_readiness.signal.client import UNREACHABLE, open_redis
 from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
 from airflow_readiness.store.store import open_store
 from airflow_readiness_triggers.hub import Watch, shared_hub
-from airflow_readiness_triggers.tasks import Backoff
+from airflow_readiness_triggers.tasks import Backoff, limited
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +116,8 @@ class CollectorTrigger(BaseTrigger):
             try:
                 settings = await asyncio.to_thread(config.load)
                 collector = Collector(settings, await config.aendpoints(settings), self.sources)
-                what = await asyncio.wait_for(collector.something_due(), left)
-            except (TimeoutError, asyncio.TimeoutError):
+                what = await limited(collector.something_due(), left)
+            except TimeoutError:
                 break
             except ReadinessError as error:
                 log.error("%s", error)

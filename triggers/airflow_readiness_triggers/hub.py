@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
@@ -130,8 +131,16 @@ class Hub:
                 watch.wake()
 
     async def serve(self) -> None:
-        """Keep the mirror until cancelled; never raises for an outage."""
-        await together(self._keep_session(), self._read_instead())
+        """Keep the mirror until cancelled; never raises."""
+        backoff = Backoff()
+        while True:
+            try:
+                await together(self._keep_session(), self._read_instead())
+            except Exception:
+                # nobody waits for this task: if it ended, all who watch would wait for ever
+                log.exception("the hub failed, and starts anew")
+            self._turn(False)
+            await backoff.pause()
 
     async def _keep_session(self) -> None:
         backoff = Backoff()
@@ -215,9 +224,13 @@ class Hub:
             if self.connected or not self._watches:
                 continue
             try:
-                self._store(await read_from_postgres(self._endpoints, tuple(self._watches)))
-            except (*STORE_UNREACHABLE, ReadinessError) as error:
+                documents = await read_from_postgres(self._endpoints, tuple(self._watches))
+            except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
                 log.warning("neither Redis nor Postgres can be read (%s); trying on", error)
+            else:
+                # what was read from Redis since is newer
+                if not self.connected:
+                    self._store(documents)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from airflow_readiness.signal.client import UNREACHABLE, open_redis
 from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.hub import Watch, shared_hub
-from airflow_readiness_triggers.tasks import Backoff, stop, wait_for_event
+from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +46,12 @@ class Processor:
         self._rung = asyncio.Event()
         self._echo = ""
         self._echoed = asyncio.Event()
-        self._deaf = False
+        self._hears = False
+        #: why the doorbell is not heard; empty if it is
+        self._deaf = ""
         self._in_redis = False
         self._flows_changed = True
+        self._complaint = ""
 
     async def serve(self) -> None:
         """Go on until cancelled; never raises for an outage."""
@@ -63,8 +66,13 @@ class Processor:
                     async with open_store(self._endpoints.postgres) as store:
                         await self._session(store, redis, mark, backoff)
                 except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
-                    log.error("the processor cannot work (%s: %s); trying on", type(error).__name__, error)
+                    self._complain(f"the processor cannot work ({type(error).__name__}: {error}); trying on")
                 await backoff.pause()
+
+    def _complain(self, sentence: str) -> None:
+        if sentence != self._complaint:
+            self._complaint = sentence
+            log.error("%s", sentence)
 
     def _hear(self, payload: str) -> None:
         if payload and payload == self._echo:
@@ -76,35 +84,44 @@ class Processor:
     async def _session(self, store: Store, redis: Redis, mark: Watch, backoff: Backoff) -> None:
         store_id = await engine.configure(store, self._settings)
         await store.ring_on(self._hear)
-        await self._test_doorbell(store)
+        store.connection.add_termination_listener(lambda _connection: self._rung.set())
+        self._hears = await self._hears_itself(store)
         self._in_redis = False
         self._flows_changed = True
         while True:
             self._rung.clear()
             everything, self._flows_changed = self._flows_changed, False
             if everything:
-                await store.run("beat", "processor", None, {"deaf": self._deaf, "redis": self._in_redis})
+                await self._look_at_doorbell(store)
+                await store.run("beat", "processor", None, {"deaf": bool(self._deaf), "redis": self._in_redis})
                 full_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
             await self._write(store, redis, result, store_id)
             backoff.reset()
+            self._complaint = ""
             await self._wait(result, mark, store_id)
             if asyncio.get_running_loop().time() >= full_at + SAFETY:
                 self._flows_changed = True
 
-    async def _test_doorbell(self, store: Store) -> None:
+    async def _hears_itself(self, store: Store) -> bool:
         # A pooler in transaction mode accepts LISTEN and delivers nothing.
         self._echo = uuid.uuid4().hex
         self._echoed.clear()
         await store.ring(self._echo)
-        deaf = not await wait_for_event(self._echoed, SELF_TEST)
-        if deaf and not self._deaf:
-            log.error(
-                "LISTEN hears nothing on connection %r (a pooler in transaction mode?): looking every "
-                "%g s instead. Connect to Postgres directly to be rung",
-                self._settings.postgres_conn_id,
-                DEAF,
+        return await wait_for_event(self._echoed, SELF_TEST)
+
+    async def _look_at_doorbell(self, store: Store) -> None:
+        (deployment,) = await store.fetch("deployment")
+        deaf = ""
+        if not deployment["doorbell"]:
+            deaf = "the doorbell is switched off in readiness.deployment"
+        elif not self._hears:
+            deaf = (
+                f"LISTEN hears nothing on connection {self._settings.postgres_conn_id!r} (a pooler in "
+                "transaction mode?); connect to Postgres directly to be rung"
             )
+        if deaf and deaf != self._deaf:
+            log.warning("%s: looking every %g s instead", deaf, DEAF)
         self._deaf = deaf
 
     async def _write(self, store: Store, redis: Redis, result: engine.Tick, store_id: str) -> None:
@@ -161,8 +178,8 @@ class ProcessorTrigger(BaseTrigger):
             try:
                 settings = await asyncio.to_thread(config.load)
                 endpoints = await config.aendpoints(settings)
-                await asyncio.wait_for(Processor(settings, endpoints).serve(), left)
-            except (TimeoutError, asyncio.TimeoutError):
+                await limited(Processor(settings, endpoints).serve(), left)
+            except TimeoutError:
                 break
             except ReadinessError as error:
                 log.error("%s", error)

@@ -6,9 +6,12 @@ import asyncio
 import contextvars
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+#: Seconds after which a task that has not ended is cancelled again.
+AGAIN: Final = 0.5
 
 
 def detached(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
@@ -20,10 +23,37 @@ def detached(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
 
 
 async def stop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they have ended; what they raise is theirs."""
-    for task in tasks:
-        task.cancel()
+    """Cancel tasks and wait until they have ended, come what may; what they raise is theirs.
+
+    It asks again and again: redis-py sends by ``asyncio.wait_for``, which before Python 3.12 swallows
+    a cancellation that comes at the wrong moment.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        try:
+            await asyncio.wait(running, timeout=AGAIN)
+        except asyncio.CancelledError as error:
+            cancelled = error
     await asyncio.gather(*tasks, return_exceptions=True)
+    if cancelled:
+        raise cancelled
+
+
+async def limited(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What ``work`` returns; as ``asyncio.wait_for``, but a cancellation is not lost (see :func:`stop`).
+
+    :raises TimeoutError: if it takes longer than ``seconds``
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    finally:
+        await stop(task)
+    if not done:
+        raise TimeoutError
+    return task.result()
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
@@ -39,11 +69,13 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
 
 async def wait_for_event(event: asyncio.Event, timeout: float | None) -> bool:
     """Wait until the event is set, ``timeout`` seconds at the most. Whether it was set."""
+    # not asyncio.wait_for, for the reason that stop() gives
+    waiter = asyncio.create_task(event.wait())
     try:
-        await asyncio.wait_for(event.wait(), timeout)
-    except (TimeoutError, asyncio.TimeoutError):
-        return False
-    return True
+        await asyncio.wait({waiter}, timeout=timeout)
+    finally:
+        waiter.cancel()
+    return event.is_set()
 
 
 class Backoff:

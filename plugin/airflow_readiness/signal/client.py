@@ -6,6 +6,7 @@ Here nothing is retried below: who holds the client sees the failure and reads t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -13,13 +14,17 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.driver_info import DriverInfo
+from redis.exceptions import RedisError, ResponseError
+
+# made once: to find its own version, redis-py reads files
+_DRIVER: Final = DriverInfo()
 
 #: Seconds after which a connection attempt, or a reply, is given up.
 TIMEOUT: Final = 5.0
 
 #: What a lost, refusing or hanging Redis raises.
-UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
+UNREACHABLE: Final = (RedisError, OSError, TimeoutError, asyncio.TimeoutError)
 
 #: Keyspace notifications that are needed: strings, generic commands (DEL, EXPIRE), by key.
 NEEDED_EVENTS: Final = "Kg$"
@@ -33,6 +38,7 @@ async def open_redis(options: dict[str, Any]) -> AsyncIterator[Redis]:
     """
     client = Redis(
         **options,
+        driver_info=_DRIVER,
         decode_responses=True,
         socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT,
@@ -56,6 +62,7 @@ async def ensure_events(client: Redis) -> str | None:
     """Switch keyspace notifications on where that is allowed.
 
     :return: none if they are on, else what an operator has to do
+    :raises redis.RedisError: if Redis cannot be reached
     """
     try:
         setting = (await client.config_get("notify-keyspace-events")).get("notify-keyspace-events") or ""
@@ -64,9 +71,9 @@ async def ensure_events(client: Redis) -> str | None:
         wanted = "".join(sorted(set(setting) | set(NEEDED_EVENTS)))
         await client.config_set("notify-keyspace-events", wanted)
         return None
-    except RedisError as error:
+    except ResponseError as error:
         return (
-            f"Redis does not say whether keyspace notifications are on ({error}): have its "
-            f"administrator set notify-keyspace-events to at least {NEEDED_EVENTS!r}. Until then "
+            f"Redis does not let us switch keyspace notifications on ({error}): have its "
+            f"administrator set notify-keyspace-events to at least {NEEDED_EVENTS!r}. Unless they are on, "
             "readiness is read by a timer"
         )

@@ -53,7 +53,8 @@ async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], li
     """
     due: list[Launch] = []
     broken: list[str] = []
-    keys = [key async for key in redis.scan_iter(f"{KEY_PREFIX}launch:*", count=_CHUNK)]
+    # SCAN may name a key twice
+    keys = list({key async for key in redis.scan_iter(f"{KEY_PREFIX}launch:*", count=_CHUNK)})
     for start in range(0, len(keys), _CHUNK):
         for raw in await redis.mget(keys[start : start + _CHUNK]):
             try:
