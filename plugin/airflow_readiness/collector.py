@@ -82,8 +82,6 @@ class CollectOperator(BaseOperator):
         except STORE_UNREACHABLE as error:
             self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
             due = Due(launches=self._due_by_redis(endpoints, settings.batch_size))
-        for dag_id, launch in due.repairs:
-            self._repair(dag_id, launch)
         events = _launch_events(due.launches) | _source_events(due)
         # exactly these are registered with the task's success, in one transaction
         self.outlets = list(events)
@@ -111,30 +109,6 @@ class CollectOperator(BaseOperator):
         after = dt.datetime.combine(day, dt.time(), dt.timezone.utc) - _BEFORE
         events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(after.isoformat())
         return next((e.timestamp for e in events if e.partition_key == day.isoformat()), None)
-
-    def _repair(self, dag_id: str, launch: Launch) -> None:
-        """Start one flow, and nothing else: it missed its launch while it was paused or broken."""
-        from airflow.sdk.exceptions import AirflowRuntimeError
-        from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-        day = launch.business_date.isoformat()
-        # the run's name is always the same, so that Airflow refuses a second one
-        message = TriggerDagRun(
-            dag_id=dag_id,
-            run_id=f"readiness__{day}",
-            partition_key=day,
-            conf={EXTRA: launch.to_json()},
-            note="Started by readiness: this flow missed its launch while it was paused or broken.",
-        )
-        try:
-            answer = SUPERVISOR_COMMS.send(message)
-            if isinstance(answer, ErrorResponse):
-                raise AirflowRuntimeError(answer)
-        except AirflowRuntimeError as error:
-            self.log.error("%s for %s could not be started (%s); trying again in a minute", dag_id, day, error)
-        else:
-            self.log.info("started %s for %s by itself: it had missed its launch", dag_id, day)
 
 
 def _decided(launch: Launch, now: dt.datetime) -> Launch:

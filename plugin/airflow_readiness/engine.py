@@ -50,15 +50,18 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
     :param now: the instant to judge by; the clock of Postgres if none
     """
     async with store.connection.transaction():
+        # one instant for the whole step, so that no deadline falls between two looks at the clock
+        await store.run("serialise")
+        now = now or await clock(store)
         changed = [readiness_of(row) for row in await store.fetch("advance", now)]
         if everything:
-            pairs = await store.fetch("open_pairs")
+            pairs = await store.fetch("open_pairs", now)
         elif changed:
             pairs = await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
         else:
             pairs = []
-        (clock,) = await store.fetch("clock")
-        result = Tick(now or clock["now"], clock["wake_at"], changed)
+        (wake,) = await store.fetch("next_wake", now)
+        result = Tick(now, wake["wake_at"], changed)
         await _evaluate(store, pairs, result)
     return result
 
@@ -70,6 +73,7 @@ async def _evaluate(store: Store, pairs: Iterable[Row], result: Tick) -> None:
         condition = conditions.setdefault(row["condition"], from_json(row["expression"]))
         wanted.append((condition, row["business_date"]))
     known = await _states(store, ((name, day) for condition, day in wanted for name in condition.sources))
+    decided: dict[Pair, Launch] = {}
     for condition, day in wanted:
         sources = {name: known[name, day] for name in condition.sources if (name, day) in known}
         verdict, due_at = condition.evaluate(sources)
@@ -77,9 +81,18 @@ async def _evaluate(store: Store, pairs: Iterable[Row], result: Tick) -> None:
         if verdict is Verdict.WAITING:
             result.planned.append(launch)
             continue
-        launch = dataclasses.replace(launch, decided_at=result.now)
-        if await store.fetch("insert_launch", condition.text, day, result.now, launch.to_json()):
-            result.launched.append(launch)
+        decided[condition.text, day] = dataclasses.replace(launch, decided_at=result.now)
+    evidence = [launch.to_json() for launch in decided.values()]
+    inserted = await store.fetch_pairs("insert_launches", decided, evidence, result.now) if decided else []
+    new = {(row["condition"], row["business_date"]) for row in inserted}
+    result.launched.extend(launch for pair, launch in decided.items() if pair in new)
+
+
+async def clock(store: Store) -> dt.datetime:
+    """The clock of Postgres, in UTC."""
+    (row,) = await store.fetch("clock")
+    now: dt.datetime = row["now"]
+    return now
 
 
 async def _states(store: Store, pairs: Iterable[Pair]) -> dict[Pair, Readiness]:
@@ -97,9 +110,9 @@ async def rebuild_snapshot(store: Store, redis: Redis) -> int:
     """Write everything that Redis should hold, read from Postgres. Returns the number of documents."""
     states = [readiness_of(row) for row in await store.fetch("snapshot_states")]
     launches = [launch_of(row) for row in await store.fetch("snapshot_launches")]
-    result = Tick(dt.datetime.now(dt.timezone.utc), None)
+    result = Tick(await clock(store), None)
     async with store.connection.transaction():
-        await _evaluate(store, await store.fetch("open_pairs"), result)
+        await _evaluate(store, await store.fetch("open_pairs", result.now), result)
     launches += result.launched + result.planned
     await snapshot.write(redis, states, launches)
     (deployment,) = await store.fetch("deployment")

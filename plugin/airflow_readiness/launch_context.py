@@ -31,8 +31,8 @@ def launch(context: Mapping[str, Any]) -> Launch:
             if event.partition_key == key and key and (found := _of_event(event, key)):
                 return found
     raise NotLaunched(
-        f"run {run.run_id!r} was not started by readiness (partition key {key!r}): trigger the flow with "
-        "a business date as its partition key, or ask only in runs that ready() scheduled"
+        f"run {run.run_id!r} was not started by readiness (partition key {key!r}): somebody triggered it. "
+        "Ask only in runs that ready() scheduled, or handle NotLaunched"
     )
 
 

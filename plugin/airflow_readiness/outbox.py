@@ -21,10 +21,9 @@ PATIENCE: Final = 15.0
 
 @dataclass(slots=True)
 class Due:
-    """What is to be published now: launches, or else flows to repair, or else sources (lineage)."""
+    """What is to be published now: launches, or else sources (lineage)."""
 
     launches: list[Launch] = field(default_factory=list)
-    repairs: list[tuple[str, Launch]] = field(default_factory=list)
     lineage: list[Readiness] = field(default_factory=list)
 
 
@@ -43,10 +42,6 @@ async def due_in_postgres(
         if launches:
             await store.run_pairs("attempt", [(each.condition.text, each.business_date) for each in launches])
             return Due(launches=launches)
-        repairs = await store.fetch("repairs", settings.batch_size)
-        if repairs:
-            await store.run_pairs("repaired", [(row["dag_id"], row["business_date"]) for row in repairs])
-            return Due(repairs=[(row["dag_id"], launch_of(row)) for row in repairs])
         rows = await store.fetch("lineage", settings.batch_size, sources)
         await store.run_pairs("lineage_attempt", [(row["source"], row["business_date"]) for row in rows])
         return Due(lineage=[readiness_of(row) for row in rows])
@@ -54,15 +49,14 @@ async def due_in_postgres(
 
 async def _launches(store: Store, limit: int) -> list[Launch]:
     rows = await store.fetch("outbox", limit)
-    if any(row["attempted_at"] for row in rows):
-        # The attempt may have succeeded after the registrar looked. It has ended now, one way or the
-        # other; so what the registrar does not see from now on is not there.
-        (clock,) = await store.fetch("clock")
-        if not await _registrar_looked(store, clock["now"]):
-            rows = [row for row in rows if not row["attempted_at"]]
-        else:
-            rows = await store.fetch("outbox", limit)
-    return [launch_of(row) for row in rows]
+    # what was never attempted comes first, and waits for nobody
+    if fresh := [row for row in rows if not row["attempted_at"]]:
+        return [launch_of(row) for row in fresh]
+    # The attempt may have succeeded after the registrar looked. It has ended now, one way or the
+    # other; so what the registrar does not see from now on is not there.
+    if rows and await _registrar_looked(store, await engine.clock(store)):
+        return [launch_of(row) for row in await store.fetch("outbox", limit)]
+    return []
 
 
 async def _registrar_looked(store: Store, since: dt.datetime) -> bool:

@@ -18,6 +18,7 @@ from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import LAUNCH_GROUP
 from airflow_readiness.errors import BadInput
+from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import condition_of_asset
 from airflow_readiness.store.store import Row, Store, open_store
 from airflow_readiness_triggers.tasks import Backoff, stop
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
 
     Look = Callable[[dt.datetime, Iterable[tuple[str, str]]], Seen]
+    StartRun = Callable[[str, str, dict[str, object]], bool]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 HISTORY: Final = dt.timedelta(days=31)
 OVERLAP: Final = dt.timedelta(seconds=120)
 FULL: Final = dt.timedelta(seconds=300)
+#: Flows that are started at one look, at the most.
+REPAIRS: Final = 20
 #: Seconds between two attempts to become the one that works.
 STANDBY: Final = 5.0
 
@@ -41,10 +45,12 @@ class Registrar:
     """The loop, apart from the API server, so that it can be run anywhere.
 
     :param look: reads Airflow; blocking, so it runs in a thread
+    :param start_run: starts one flow for one date (DAG id, partition key, conf); blocking
     """
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, start_run: StartRun) -> None:
         self._look = look
+        self._start_run = start_run
         self._full_at: dt.datetime | None = None
         self._flows: list[FlowSeen] = []
         self._complained: set[str] = set()
@@ -103,6 +109,20 @@ class Registrar:
         self._flows = seen.flows
         if full:
             self._full_at = now
+        await self._repair(store)
+
+    async def _repair(self, store: Store) -> None:
+        """Start, each by itself, the flows that missed their launch: no event for everybody."""
+        for row in await store.fetch("repairs", REPAIRS):
+            dag_id, day = row["dag_id"], row["business_date"]
+            await store.run_pairs("repaired", [(dag_id, day)])
+            conf = {EXTRA: row["evidence"]}
+            try:
+                await asyncio.to_thread(self._start_run, dag_id, day.isoformat(), conf)
+            except Exception as error:
+                self._complain(f"flow {dag_id} missed its launch for {day} and cannot be started ({error})")
+            else:
+                log.info("started flow %s for %s by itself: it had missed its launch", dag_id, day)
 
     async def _write_flows(self, store: Store, flows: list[FlowSeen]) -> None:
         rows: dict[str, dict[str, object]] = {}
@@ -160,9 +180,9 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
 @asynccontextmanager
 async def registrar() -> AsyncIterator[None]:
     """A registrar at work until the end."""
-    from airflow_readiness.airflow_metadata import look
+    from airflow_readiness.airflow_metadata import look, start_run
 
-    task = asyncio.create_task(Registrar(look).serve(), name="readiness-registrar")
+    task = asyncio.create_task(Registrar(look, start_run).serve(), name="readiness-registrar")
     try:
         yield
     finally:

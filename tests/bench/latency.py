@@ -23,7 +23,7 @@ from airflow_readiness.demo.scenario import noon_timezone
 from airflow_readiness.demo.stack import Stack, stack
 
 LAUNCHES = int(os.environ.get("LAUNCHES", "25"))
-DAGS = '''
+DAGS = """
 from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, task
 from airflow_readiness import readiness_dags, ready, source
 
@@ -38,7 +38,7 @@ with DAG("launched", schedule=ready(source("bench.a") & source("bench.b"))):
 
 with DAG("floor", schedule=PartitionedAssetTimetable(assets=Asset("floor"))):
     first()
-'''
+"""
 
 
 def utc(text: str) -> dt.datetime:
@@ -64,8 +64,12 @@ def wait_for_first_task(running: Stack, dag_id: str, key: str) -> dt.datetime:
 
 def launched(running: Stack, day: dt.date) -> float:
     """Seconds from the commit of the log row that completes the condition to the first task."""
-    query = "insert into readiness.fm_log (source_database, source_table, business_date) values ('bench', $1, $2)"
-    running.sql("select readiness.expect('bench', t, $1, now() + interval '1 hour') from unnest(array['a', 'b']) t", day)
+    query = (
+        "insert into readiness.fm_log (source_database, source_table, business_date) values ('bench', $1, $2)"
+    )
+    running.sql(
+        "select readiness.expect('bench', t, $1, now() + interval '1 hour') from unnest(array['a', 'b']) t", day
+    )
     running.sql(query, "a", day)
     quiet(running)
     running.sql(query, "b", day)
@@ -93,7 +97,9 @@ def quiet(running: Stack) -> None:
 def floor(running: Stack, key: str, asset_id: int) -> float:
     """Seconds from an asset event by REST to the first task of a flow on that asset."""
     time.sleep(1 + random.random())
-    running.rest.call("POST", "/api/v2/assets/events", {"asset_id": asset_id, "partition_key": key, "extra": {}})
+    running.rest.call(
+        "POST", "/api/v2/assets/events", {"asset_id": asset_id, "partition_key": key, "extra": {}}
+    )
     posted = dt.datetime.now(dt.timezone.utc)
     return (wait_for_first_task(running, "floor", key) - posted).total_seconds()
 
@@ -115,7 +121,9 @@ def measure(folder: Path) -> dict[str, Any]:
     (dags / "bench.py").write_text(DAGS)
     zone = noon_timezone(dt.datetime.now(dt.timezone.utc))
     extra = {"AIRFLOW__READINESS__TIMEZONE": zone, "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:59"}
-    with stack(folder / "state", dags, say=lambda what: print(f"starting {what}", flush=True), extra=extra) as running:
+    with stack(
+        folder / "state", dags, say=lambda what: print(f"starting {what}", flush=True), extra=extra
+    ) as running:
         able = "select from readiness.flow where dag_id = 'launched' and not broken"
         wait_until(lambda: running.sql(able), 120, "the flow", pause=0.5)
         assets = running.rest.call("GET", "/api/v2/assets", name_pattern="floor")["assets"]
@@ -139,8 +147,8 @@ def main() -> int:
     ratio = result["launch"]["median"] / result["floor"]["median"]
     print(f"\n{result['launch']['launches']} launches on {result['cores']} cores")
     print("                                            median   worst")
-    print(f"log row committed → first task of the flow  {result['launch']['median']:5.2f} s {result['launch']['worst']:6.2f} s")
-    print(f"Airflow's floor (asset event → first task)  {result['floor']['median']:5.2f} s {result['floor']['worst']:6.2f} s")
+    for what, key in (("log row committed → first task of the flow", "launch"), ("Airflow's floor", "floor")):
+        print(f"{what:42}  {result[key]['median']:5.2f} s {result[key]['worst']:6.2f} s")
     print(f"ratio of the medians                        {ratio:5.2f}")
     return 0
 

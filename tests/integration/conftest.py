@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import datetime as dt
+import inspect
 import itertools
-from collections.abc import AsyncIterator, Iterator
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from blockbuster import blockbuster_ctx
 from redis.asyncio import Redis
 
-from airflow_readiness.config import Endpoints
+from airflow_readiness.config import Config, Endpoints
+from airflow_readiness.core.condition import Condition
 from airflow_readiness.demo.servers import (
     Postgres,
     RedisServer,
@@ -22,6 +31,7 @@ from airflow_readiness.demo.servers import (
 from airflow_readiness.signal.client import open_redis
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
+from airflow_readiness_triggers.tasks import stop
 
 _numbers = itertools.count(1)
 
@@ -29,7 +39,19 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        asyncio.run(_hurry(server))
         yield server
+
+
+async def _hurry(server: Postgres) -> None:
+    # a database for each test: what is lost with the machine's power may be lost
+    admin = await asyncpg.connect(**server.dsn("postgres"))
+    try:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            await admin.execute(f"alter system set {setting} = off")
+        await admin.execute("select pg_reload_conf()")
+    finally:
+        await admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +105,175 @@ async def endpoints(dsn: dict[str, Any], redis_server: RedisServer) -> AsyncIter
 async def redis(endpoints: Endpoints) -> AsyncIterator[Redis]:
     async with open_redis(endpoints.redis) as client:
         yield client
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis for one test, which may do to it what it likes."""
+    with embedded_redis(tmp_path / "own_redis", free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+def own_endpoints(dsn: dict[str, Any], own_redis: RedisServer) -> Endpoints:
+    """The same, with that Redis."""
+    return Endpoints(dsn, {"host": "127.0.0.1", "port": own_redis.port, "db": 0})
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """Ask a function, which may be asynchronous, until its answer is true; the answer."""
+
+    async def wait(ask: Callable[[], Any], within: float = 10.0) -> Any:
+        until = time.monotonic() + within
+        while True:
+            answer = ask()
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if answer:
+                return answer
+            assert time.monotonic() < until, f"not within {within:g} s"
+            await asyncio.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def blocking_is_an_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A blocking call of ours on the event loop fails the test, also where the error is caught."""
+    with (
+        caplog.at_level(logging.INFO),
+        blockbuster_ctx(
+            ["airflow_readiness", "airflow_readiness_triggers"], excluded_modules=["airflow_readiness.demo"]
+        ) as guard,
+    ):
+        for function in guard.functions.values():
+            # ~/.pgpass
+            function.can_block_in("asyncpg/connect_utils.py", {"_parse_connect_dsn_and_args"})
+            # our own SQL, once per process
+            function.can_block_in("airflow_readiness/store/sql.py", {"read", "migrations"})
+        yield
+    assert "Blocking call" not in caplog.text
+
+
+@pytest_asyncio.fixture
+async def nothing_left_behind(eventually: Callable[..., Awaitable[Any]]) -> AsyncIterator[None]:
+    """No task outlives the test."""
+    before = asyncio.all_tasks()
+    yield
+    await eventually(lambda: asyncio.all_tasks() <= {*before, asyncio.current_task()}, within=2)
+
+
+@pytest.fixture
+def settings() -> Config:
+    """A deployment in whose time zone it is about noon, so that today's deadline is hours away."""
+    ahead = 12 - dt.datetime.now(dt.timezone.utc).hour
+    return Config(
+        postgres_conn_id="readiness_postgres",
+        redis_conn_id="readiness_redis",
+        timezone=f"Etc/GMT{-ahead:+d}",
+        default_deadline=dt.time(18),
+        batch_size=100,
+        coalesce=0.1,
+        rotate=1800,
+        fallback=600,
+        registrar_interval=0.2,
+    )
+
+
+@pytest.fixture
+def today() -> dt.date:
+    """The business date of that deployment."""
+    now = dt.datetime.now(dt.timezone.utc)
+    return (now + dt.timedelta(hours=12 - now.hour)).date()
+
+
+@pytest.fixture
+def at_work() -> Callable[..., contextlib.AbstractAsyncContextManager[asyncio.Task[Any]]]:
+    """Run something that never ends by itself; it must not have ended at the end."""
+
+    @contextlib.asynccontextmanager
+    async def work(serve: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(serve)
+        try:
+            yield task
+            assert not task.done(), task
+        finally:
+            await stop(task)
+
+    return work
+
+
+@pytest.fixture
+def set_settings(store: Store) -> Callable[..., Awaitable[None]]:
+    """Settings of ``db.table``; times are ``HH:MM``."""
+
+    async def set_(source: str, deadline: str, read_from: str | None = None, log_count: int = 1) -> None:
+        begin = [int(part) for part in read_from.split(":")] if read_from else [None, None]
+        end = [int(part) for part in deadline.split(":")]
+        await store.connection.execute(
+            "select readiness.set_log_settings($1, $2, $3, $4, $5, $6, $7)",
+            *source.split("."),
+            *end,
+            *begin,
+            log_count,
+        )
+
+    return set_
+
+
+@pytest.fixture
+def report(store: Store) -> Callable[..., Awaitable[None]]:
+    """One log row of ``db.table``."""
+
+    async def log_row(
+        source: str, logged_at: dt.datetime, day: dt.date | None = None, load_id: str | None = None
+    ) -> None:
+        await store.connection.execute(
+            "select readiness.report_log($1, $2, business_date => $3, logged_at => $4, load_id => $5)",
+            *source.split("."),
+            day,
+            logged_at,
+            load_id,
+        )
+
+    return log_row
+
+
+@pytest.fixture
+def advance(store: Store) -> Callable[[dt.datetime], Awaitable[dict[tuple[str, dt.date], str]]]:
+    """``advance()`` at an instant; the state of each (source, date) that changed."""
+
+    async def step(at: dt.datetime) -> dict[tuple[str, dt.date], str]:
+        rows = await store.fetch("advance", at)
+        return {(row["source"], row["business_date"]): row["state"] for row in rows}
+
+    return step
+
+
+@pytest.fixture
+def add_flow(store: Store) -> Callable[..., Awaitable[None]]:
+    """A flow as the registrar writes it, judged from ``first_date`` on."""
+
+    async def add(
+        dag_id: str,
+        condition: Condition,
+        first_date: dt.date,
+        *,
+        paused: bool = False,
+        broken: bool = False,
+    ) -> None:
+        row = {
+            "dag_id": dag_id,
+            "condition": condition.text,
+            "expression": condition.to_json(),
+            "sources": list(condition.sources),
+            "paused": paused,
+            "broken": broken,
+        }
+        await store.run("upsert_flows", [row])
+        await store.connection.execute(
+            "update readiness.flow set first_date = $2 where dag_id = $1", dag_id, first_date
+        )
+
+    return add

@@ -41,6 +41,15 @@ class Airflow:
         self.broken: Exception | None = None
         self.since: list[dt.datetime] = []
         self.wanted: list[tuple[str, str]] = []
+        self.started: list[tuple[str, str]] = []
+        self.refuses: Exception | None = None
+
+    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+        if self.refuses:
+            raise self.refuses
+        assert load_launch(conf["readiness"]).business_date.isoformat() == key
+        self.started.append((dag_id, key))
+        return True
 
     def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
         self.since.append(since)
@@ -58,7 +67,7 @@ def airflow() -> Airflow:
 
 @pytest.fixture
 def registrar(airflow: Airflow) -> Registrar:
-    return Registrar(airflow.look)
+    return Registrar(airflow.look, airflow.start_run)
 
 
 def seen(
@@ -267,14 +276,38 @@ async def test_a_run_that_is_missing_is_to_be_repaired_until_it_is_seen(
     assert airflow.wanted == [("late", day), ("on_its_way", day), ("started", day)]
     rows = await store.connection.fetch("select dag_id, run_id from readiness.launch_run")
     assert {row["dag_id"]: row["run_id"] for row in rows} == {"started": "run_1", "late": None}
-    (repair,) = await store.fetch("repairs", 10)
-    assert (repair["dag_id"], repair["business_date"]) == ("late", today)
+    assert airflow.started == [("late", day)]
+    await registrar.register(store)
+    assert airflow.started == [("late", day)], "started again before Airflow could show the run"
     airflow.runs = {("late", day): "run_2", ("on_its_way", day): "run_3"}
     await registrar.register(store)
     assert airflow.wanted == [("late", day), ("on_its_way", day)]
     assert await store.fetch("repairs", 10) == []
     await registrar.register(store)
     assert airflow.wanted == []
+
+
+async def test_a_flow_that_airflow_refuses_to_start_is_complained_about_and_tried_again(
+    store: Store,
+    airflow: Airflow,
+    registrar: Registrar,
+    today: dt.date,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    day = today.isoformat()
+    airflow.flows, airflow.events = [seen("flow", BOTH)], [event(BOTH, day)]
+    await registrar.register(store)
+    await backdate(store, 1)
+    airflow.runs, airflow.refuses = {("flow", day): None}, ValueError("no such run type")
+    await registrar.register(store)
+    assert "flow flow missed its launch" in caplog.text
+    assert "no such run type" in caplog.text
+    airflow.refuses = None
+    await store.connection.execute(
+        "update readiness.launch_run set repaired_at = repaired_at - interval '61 s'"
+    )
+    await registrar.register(store)
+    assert airflow.started == [("flow", day)]
 
 
 async def test_a_run_that_was_seen_is_never_missing_again(
@@ -384,8 +417,8 @@ async def test_of_two_one_works_and_the_other_takes_over_when_its_session_ends(
 ) -> None:
     monkeypatch.setattr(registrar_module, "STANDBY", 0.05)
     one, two = Airflow(), Airflow()
-    async with at_work(Registrar(two.look).serve()):
-        async with at_work(Registrar(one.look).serve()):
+    async with at_work(Registrar(two.look, two.start_run).serve()):
+        async with at_work(Registrar(one.look, one.start_run).serve()):
             await eventually(lambda: len(one.since) + len(two.since) >= 6)
             worker, standby = (one, two) if one.since else (two, one)
             assert not standby.since

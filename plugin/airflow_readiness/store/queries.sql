@@ -7,8 +7,16 @@ select source, business_date, state, deadline_at, log_count, needed, ready_at, w
 from readiness.advance($1);
 
 -- name: clock
--- Engine: the database's clock, and when there is something to do although nobody rings.
-select clock_timestamp() as now, readiness.next_wake(clock_timestamp()) as wake_at;
+-- Every part: the database's clock.
+select clock_timestamp() as now;
+
+-- name: serialise
+-- Engine: one step at a time, until the end of the transaction; advance() takes the same lock.
+select pg_advisory_xact_lock(7303, 0);
+
+-- name: next_wake
+-- Engine: when there is something to do although nobody rings.
+select readiness.next_wake($1) as wake_at;
 
 -- name: touched_pairs
 -- Engine: unlaunched (condition, date) of the conditions that these sources touch.
@@ -19,12 +27,12 @@ where not exists (select from readiness.launch as l
                   where l.condition = f.condition and l.business_date = c.business_date);
 
 -- name: open_pairs
--- Engine: every unlaunched (condition, date) that is to be judged, back to 31 days.
+-- Engine: every unlaunched (condition, date) that is to be judged, back to 31 days before an instant.
 select distinct f.condition, f.expression, p.business_date
 from readiness.flow as f
 cross join unnest(f.sources) as s
 join readiness.processed_log as p on p.source = s and p.business_date >= f.first_date
-    and p.business_date >= current_date - 31
+    and p.business_date >= $1::timestamptz::date - 31
 where f.gone_at is null
   and not exists (select from readiness.launch as l
                   where l.condition = f.condition and l.business_date = p.business_date);
@@ -37,12 +45,13 @@ from unnest($1::text[], $2::date[]) as c (source, business_date)
 join readiness.processed_log as p using (source, business_date)
 where p.deadline_at is not null;
 
--- name: insert_launch
--- Engine: the one launch of a condition for a date; nothing if it was launched before.
-insert into readiness.launch (condition, business_date, decided_at, evidence)
-values ($1, $2, $3, $4)
+-- name: insert_launches
+-- Engine: the one launch of each condition for a date; nothing of one that was launched before.
+insert into readiness.launch (condition, business_date, evidence, decided_at)
+select c.condition, c.business_date, c.evidence, $4
+from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
 on conflict do nothing
-returning condition;
+returning condition, business_date;
 
 -- name: snapshot_states
 -- Engine: everything that Redis should hold of sources.
@@ -87,7 +96,7 @@ where l.published_at is null
   and (l.attempted_at is null
        or h.beat_at > l.attempted_at + interval '5 seconds'
        or clock_timestamp() > l.attempted_at + interval '60 seconds')
-order by l.decided_at, l.condition, l.business_date
+order by l.attempted_at is not null, l.decided_at, l.condition, l.business_date
 limit $1;
 
 -- name: attempt
@@ -99,15 +108,16 @@ where l.condition = c.condition and l.business_date = c.business_date;
 -- name: published
 -- Registrar and collector: Airflow has recorded these. One that nobody decided was published by hand.
 insert into readiness.launch (condition, business_date, decided_at, published_at, evidence)
-select condition, business_date, published_at, published_at, evidence
+select distinct on (condition, business_date) condition, business_date, published_at, published_at, evidence
 from unnest($1::text[], $2::date[], $3::timestamptz[], $4::jsonb[])
      as c (condition, business_date, published_at, evidence)
+order by condition, business_date, published_at
 on conflict (condition, business_date) do update set published_at = excluded.published_at
     where launch.published_at is null
 returning condition, business_date;
 
 -- name: repairs
--- Collector: flows that missed their launch: published, no run, and none on its way when the registrar looked.
+-- Registrar: flows that missed their launch: published, no run, and none on its way when the registrar looked.
 select r.dag_id, r.business_date, l.evidence
 from readiness.launch_run as r
 join readiness.launch as l using (condition, business_date)
@@ -118,7 +128,7 @@ order by r.seen_at
 limit $1;
 
 -- name: repaired
--- Collector: these flows were started by themselves.
+-- Registrar: these flows are started by themselves.
 update readiness.launch_run as r set repaired_at = clock_timestamp()
 from unnest($1::text[], $2::date[]) as c (dag_id, business_date)
 where r.dag_id = c.dag_id and r.business_date = c.business_date;
@@ -160,8 +170,9 @@ insert into readiness.flow (dag_id, condition, expression, sources, paused, brok
 select c.dag_id, c.condition, c.expression, array(select jsonb_array_elements_text(c.sources)), c.paused, c.broken,
        (clock_timestamp() at time zone d.timezone)::date
 from readiness.deployment as d
-cross join unnest($1::text[], $2::text[], $3::jsonb[], $4::jsonb[], $5::boolean[], $6::boolean[])
-     as c (dag_id, condition, expression, sources, paused, broken)
+cross join jsonb_to_recordset($1) as c (
+    dag_id text, condition text, expression jsonb, sources jsonb, paused boolean, broken boolean
+)
 on conflict (dag_id) do update set
     condition = excluded.condition, expression = excluded.expression, sources = excluded.sources,
     paused = excluded.paused, broken = excluded.broken, seen_at = clock_timestamp(), gone_at = null,

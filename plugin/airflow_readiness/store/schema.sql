@@ -78,10 +78,13 @@ select 'readiness.fm_log'::text as fm_table, source_database, source_table, busi
 from readiness.fm_log;
 comment on view readiness.source_log is 'The readiness logs of all fm tables';
 
--- A date that does not parse becomes one that no batch is for, so that one bad row stops nothing.
+-- What is no ISO date becomes one that no batch is for, so that one bad row stops nothing. 'today' is none.
 create function readiness.date_or_never(value text) returns date
 language plpgsql immutable parallel safe as $$
 begin
+    if value !~ '^\d{4}-?\d{2}-?\d{2}' then
+        return '-infinity'::date;
+    end if;
     return value::date;
 exception when others then
     return '-infinity'::date;
@@ -110,22 +113,29 @@ create function readiness.register_fm_table(
     row_count name default null,
     doorbell boolean default true
 ) returns void
-language plpgsql as $$
+-- without a search path, a table's name is written in full
+language plpgsql set search_path = pg_catalog as $$
 declare
     missing name;
     known text;
-    logged_type text;
-    date_expression text := 'null::date';
+    zone constant text := '(select timezone from readiness.deployment)';
+    types jsonb;
+    rings boolean;
     logged_expression text;
+    load_expression text;
+    date_expression text := 'null::date';
+    count_expression text := 'null::bigint';
     wanted name[] := array_remove(array[source_database, source_table, logged_at, load_id, business_date,
                                         row_count], null);
 begin
-    select string_agg(attname::text, ', ' order by attnum) into known
+    if (select relnamespace from pg_class where oid = fm_table) = 'readiness'::regnamespace then
+        raise exception '% is readiness''s own', fm_table using errcode = 'wrong_object_type',
+            hint = 'readiness.fm_log is read without being registered. Register a table of another schema.';
+    end if;
+    select string_agg(attname, ', ' order by attnum), jsonb_object_agg(attname, format_type(atttypid, null))
+    into known, types
     from pg_attribute where attrelid = fm_table and attnum > 0 and not attisdropped;
-    select w into missing from unnest(wanted) as w
-    where not exists (select from pg_attribute where attrelid = fm_table and attname = w
-                      and attnum > 0 and not attisdropped)
-    limit 1;
+    select w into missing from unnest(wanted) as w where not types ? w limit 1;
     if missing is not null then
         raise exception 'table % has no column "%"', fm_table, missing
             using errcode = 'undefined_column', hint = 'Its columns are: ' || known;
@@ -135,40 +145,51 @@ begin
             using errcode = 'null_value_not_allowed', hint = 'The columns of ' || fm_table || ' are: ' || known;
     end if;
 
-    select format_type(atttypid, null) into logged_type
-    from pg_attribute where attrelid = fm_table and attname = register_fm_table.logged_at;
-    logged_expression := case logged_type
+    logged_expression := case types ->> logged_at
         when 'timestamp with time zone' then format('%I', logged_at)
-        when 'timestamp without time zone' then
-            format('%I at time zone %L', logged_at, (select timezone from readiness.deployment))
+        when 'timestamp without time zone' then format('%I at time zone %s', logged_at, zone)
     end;
     if logged_expression is null then
         raise exception 'column "%" of % is %, and the time of a log must be a timestamp',
-            logged_at, fm_table, logged_type using errcode = 'datatype_mismatch',
+            logged_at, fm_table, types ->> logged_at using errcode = 'datatype_mismatch',
             hint = 'Name a column of type timestamptz (or timestamp, read in the deployment''s time zone).';
     end if;
+    load_expression := format('(%s)::text', logged_expression);
+    if load_id is not null then
+        load_expression := format('coalesce(%I::text, %s)', load_id, load_expression);
+    end if;
     if business_date is not null then
-        select case when atttypid = 'date'::regtype then format('%I', attname)
-                    else format('readiness.date_or_never(%I::text)', attname) end
-        into date_expression
-        from pg_attribute where attrelid = fm_table and attname = register_fm_table.business_date;
+        date_expression := case types ->> business_date
+            when 'date' then format('%I', business_date)
+            when 'timestamp without time zone' then format('%I::date', business_date)
+            when 'timestamp with time zone' then format('(%I at time zone %s)::date', business_date, zone)
+            else format('readiness.date_or_never(%I::text)', business_date)
+        end;
+    end if;
+    if row_count is not null then
+        if types ->> row_count not in ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision') then
+            raise exception 'column "%" of % is %, and a number of rows must be a number',
+                row_count, fm_table, types ->> row_count using errcode = 'datatype_mismatch',
+                hint = 'Name a column of a numeric type, or none.';
+        end if;
+        -- NaN and what no bigint holds count as unknown
+        count_expression := format('case when %1$I between 0 and 1e15 then %1$I::bigint end', row_count);
     end if;
 
     insert into readiness.fm_table (fm_table, select_list) values (
         fm_table::text,
         format('%I::text, %I::text, %s, %s, %s, %s', source_database, source_table, date_expression,
-               logged_expression,
-               case when load_id is null then format('(%s)::text', logged_expression)
-                    else format('%I::text', load_id) end,
-               case when row_count is null then 'null::bigint' else format('%I::bigint', row_count) end))
+               logged_expression, load_expression, count_expression))
     on conflict on constraint fm_table_pkey do update
         set select_list = excluded.select_list, registered_at = clock_timestamp(), registered_by = session_user;
     perform readiness.rebuild_source_log();
 
-    if doorbell then
-        execute format('drop trigger if exists readiness_ring on %s', fm_table);
+    rings := exists (select from pg_trigger where tgrelid = fm_table and tgname = 'readiness_ring');
+    if doorbell and not rings then
         execute format('create trigger readiness_ring after insert on %s '
                        'for each statement execute function readiness.ring()', fm_table);
+    elsif rings and not doorbell then
+        execute format('drop trigger readiness_ring on %s', fm_table);
     end if;
     if not exists (
         select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
@@ -178,6 +199,19 @@ begin
         raise notice 'no index of % begins with its source: create index on % (%, %, %)',
             fm_table, fm_table, source_database, source_table, coalesce(business_date, logged_at);
     end if;
+end $$;
+
+-- Before the table is dropped: the view stands on it.
+create function readiness.unregister_fm_table(fm_table regclass) returns void
+language plpgsql set search_path = pg_catalog as $$
+begin
+    delete from readiness.fm_table as t where t.fm_table = unregister_fm_table.fm_table::text;
+    if not found then
+        raise exception '% is not registered', fm_table using errcode = 'undefined_object',
+            hint = 'select fm_table from readiness.fm_table shows what is.';
+    end if;
+    perform readiness.rebuild_source_log();
+    execute format('drop trigger if exists readiness_ring on %s', fm_table);
 end $$;
 
 create function readiness.check_source(database text, "table" text) returns void
@@ -424,13 +458,18 @@ begin
     end if;
 end $$;
 
--- Sources that are judged every day: those with settings, and those that a flow waits for.
+-- Sources that are judged every day: those with settings, and those that a flow waits for, since when.
 create view readiness.tracked_source as
-select source_database, source_table from readiness.log_setting where valid_to is null
-union
-select split_part(source, '.', 1), split_part(source, '.', 2)
-from readiness.flow cross join unnest(sources) as source
-where gone_at is null;
+select source_database, source_table, min(first_date) as first_date
+from (
+    select source_database, source_table, null::date as first_date
+    from readiness.log_setting where valid_to is null
+    union all
+    select split_part(source, '.', 1), split_part(source, '.', 2), first_date
+    from readiness.flow cross join unnest(sources) as source
+    where gone_at is null
+) as wanted
+group by source_database, source_table;
 
 -- The last business date whose window has begun at an instant.
 create function readiness.open_date(at timestamptz, deadline time, read_from time, timezone text) returns date
@@ -462,9 +501,10 @@ begin
         where p.source_database = t.source_database and p.source_table = t.source_table
           and not p.expected and p.business_date <= o.last_open
     ) as k
+    -- a source that is new: from the first date of the flows that wait for it
     cross join lateral generate_series(
-        0, least(o.last_open - coalesce(k.last_known + 1, o.last_open), 31)) as ago
-    on conflict do nothing;
+        0, least(30, o.last_open - coalesce(k.last_known + 1, least(t.first_date, o.last_open)))) as ago
+    on conflict on constraint processed_log_pkey do update set expected = false where processed_log.expected;
 
     return query
     with unmet as (
@@ -485,7 +525,7 @@ begin
             select count(*)::integer as found,
                    greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start) as nth_at,
                    max(d.logged_at) as last_log_at,
-                   sum(d.row_count)::bigint as row_count,
+                   least(sum(d.row_count), 9223372036854775807)::bigint as row_count,
                    coalesce(jsonb_agg(jsonb_build_object('load_id', d.load_id, 'logged_at', d.logged_at,
                                                          'row_count', d.row_count) order by d.logged_at)
                             filter (where d.place <= 20), '[]') as logs
@@ -511,7 +551,7 @@ begin
                case
                    when c.found >= c.needed and c.window_start <= advance.at then
                        case when c.state = 'waiting' and c.nth_at <= c.deadline_at then 'ready' else 'late' end
-                   when advance.at >= c.deadline_at then 'missed'
+                   when c.state = 'missed' or advance.at >= c.deadline_at then 'missed'
                    else 'waiting'
                end as new_state
         from counted as c
@@ -543,13 +583,14 @@ begin
 end $$;
 comment on function readiness.advance is 'Apply the settings to the logs; idempotent. Returns what changed';
 
--- When advance() has something to do although nobody rings: a deadline, or a window that begins.
+-- When advance() has something to do although nobody rings: a deadline, or a window that begins. An
+-- instant that has passed means now.
 create function readiness.next_wake(at timestamptz) returns timestamptz
 language sql stable as $$
     select min(instant) from (
-        select min(deadline_at) as instant from readiness.processed_log
-        where state in ('waiting', 'missed') and not closed
-          and state = 'waiting' and deadline_at > at
+        select least(min(deadline_at), min(window_start) filter (where window_start > at)) as instant
+        from readiness.processed_log
+        where state in ('waiting', 'missed') and not closed and state = 'waiting'
         union all
         select min((readiness.log_window(
                     readiness.open_date(at, s.deadline, s.read_from, s.timezone) + 1,

@@ -17,6 +17,8 @@ from airflow_readiness.store import sql
 #: Seconds after which a connection attempt, or a query, is given up.
 CONNECT_TIMEOUT: Final = 5.0
 QUERY_TIMEOUT: Final = 15.0
+#: The same of what may have a month to catch up with.
+_TIMEOUTS: Final = {"advance": 120.0}
 
 #: What a lost, refusing or overloaded Postgres raises; everything else is a mistake of ours.
 UNREACHABLE: Final = (
@@ -40,7 +42,7 @@ class Store:
 
     async def fetch(self, name: str, *args: Any) -> list[Row]:
         """The rows of a named query."""
-        rows: list[Row] = await self.connection.fetch(sql.queries()[name], *args)
+        rows: list[Row] = await self.connection.fetch(sql.queries()[name], *args, timeout=_TIMEOUTS.get(name))
         return rows
 
     async def run(self, name: str, *args: Any) -> None:
