@@ -20,14 +20,16 @@ from airflow.triggers.base import StartTriggerArgs
 from airflow_readiness import config
 from airflow_readiness.core.document import Launch, readiness_to_json
 from airflow_readiness.launch_context import EXTRA
-from airflow_readiness.outbox import Due, due_in_postgres, due_in_redis, seen_in_airflow
 from airflow_readiness.schedule import launch_asset, source
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness_triggers.collector import CollectorTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Self
+
+    from airflow_readiness.core.state import Readiness
+
+# Every worker that publishes reads the DAG file anew: what a server needs is imported when it is needed.
+_TRIGGER = "airflow_readiness_triggers.collector.CollectorTrigger"
 
 #: How far back an event of a launch may lie: somebody may publish by hand before the day itself.
 _BEFORE = timedelta(days=2)
@@ -43,7 +45,7 @@ class CollectOperator(BaseOperator):
         settings = config.load()
         self.sources = [asset.name for asset in self.outlets if isinstance(asset, Asset)]
         self.start_trigger_args = StartTriggerArgs(
-            trigger_cls=f"{CollectorTrigger.__module__}.{CollectorTrigger.__qualname__}",
+            trigger_cls=_TRIGGER,
             trigger_kwargs={"sources": self.sources, "rotate": min(settings.rotate, settings.fallback * 0.9)},
             next_method="publish",
             timeout=timedelta(seconds=settings.fallback),
@@ -75,14 +77,17 @@ class CollectOperator(BaseOperator):
         self._publish(context, step=False)
 
     def _publish(self, context: Context, *, step: bool) -> None:
+        from airflow_readiness.outbox import due_in_postgres
+        from airflow_readiness.store.store import UNREACHABLE
+
         settings = config.load()
         endpoints = config.endpoints(settings)
         try:
             due = asyncio.run(due_in_postgres(settings, endpoints, self.sources, step=step))
-        except STORE_UNREACHABLE as error:
+            events = _launch_events(due.launches) | _source_events(due.lineage)
+        except UNREACHABLE as error:
             self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
-            due = Due(launches=self._due_by_redis(endpoints, settings.batch_size))
-        events = _launch_events(due.launches) | _source_events(due)
+            events = _launch_events(self._due_by_redis(endpoints, settings.batch_size))
         # exactly these are registered with the task's success, in one transaction
         self.outlets = list(events)
         for asset, (days, extra) in events.items():
@@ -92,23 +97,36 @@ class CollectOperator(BaseOperator):
             self.log.info("publishing %s for %s", asset.name, ", ".join(days))
 
     def _due_by_redis(self, endpoints: config.Endpoints, limit: int) -> list[Launch]:
+        from airflow_readiness.outbox import due_in_redis, seen_in_airflow
+
         due, broken = asyncio.run(due_in_redis(endpoints))
         for sentence in broken:
             self.log.error("%s", sentence)
-        looked = [(launch, self._published_at(launch)) for launch in due[:limit]]
-        if seen := [dataclasses.replace(launch, published_at=at) for launch, at in looked if at]:
+        unseen: list[Launch] = []
+        seen: list[Launch] = []
+        for launch in due[:limit]:
+            try:
+                published_at = _published_at(launch)
+            except Exception as error:
+                # Airflow cannot show an event whose run has not started yet; rather later than twice
+                self.log.warning("%s: Airflow does not say whether it was published (%s)", launch, error)
+            else:
+                known = dataclasses.replace(launch, published_at=published_at)
+                (seen if published_at else unseen).append(known)
+        if seen:
             asyncio.run(seen_in_airflow(endpoints, seen))
         now = dt.datetime.now(dt.timezone.utc)
-        return [_decided(launch, now) for launch, at in looked if not at]
+        return [_decided(launch, now) for launch in unseen]
 
-    def _published_at(self, launch: Launch) -> dt.datetime | None:
-        """When Airflow recorded a launch, by its own asset events; none if it has not."""
-        from airflow.sdk.execution_time.context import InletEventsAccessor
 
-        asset, day = launch_asset(launch.condition), launch.business_date
-        after = dt.datetime.combine(day, dt.time(), dt.timezone.utc) - _BEFORE
-        events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(after.isoformat())
-        return next((e.timestamp for e in events if e.partition_key == day.isoformat()), None)
+def _published_at(launch: Launch) -> dt.datetime | None:
+    """When Airflow recorded a launch, by its own asset events; none if it has not."""
+    from airflow.sdk.execution_time.context import InletEventsAccessor
+
+    asset, day = launch_asset(launch.condition), launch.business_date
+    after = dt.datetime.combine(day, dt.time(), dt.timezone.utc) - _BEFORE
+    events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(after.isoformat())
+    return next((event.timestamp for event in events if event.partition_key == day.isoformat()), None)
 
 
 def _decided(launch: Launch, now: dt.datetime) -> Launch:
@@ -133,8 +151,8 @@ def _launch_events(launches: Sequence[Launch]) -> Events:
     }
 
 
-def _source_events(due: Due) -> Events:
+def _source_events(settled: Sequence[Readiness]) -> Events:
     by_source: dict[str, dict[str, Any]] = defaultdict(dict)
-    for known in due.lineage:
+    for known in settled:
         by_source[known.source][known.business_date.isoformat()] = readiness_to_json(known)
     return {source(name): (list(dates), {EXTRA: dates}) for name, dates in by_source.items()}

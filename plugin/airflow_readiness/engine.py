@@ -12,17 +12,18 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-from redis.asyncio import Redis
+from typing import TYPE_CHECKING, Any
 
 from airflow_readiness.config import Config
 from airflow_readiness.core.condition import Condition, Verdict, from_json
 from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.names import split_source
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import UNREACHABLE, open_redis
-from airflow_readiness.store.store import Row, Store, readiness_of
+from airflow_readiness.store.store import Row, Store, open_store, readiness_of
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 Pair = tuple[str, dt.date]
 
@@ -133,8 +134,30 @@ async def full_step(store: Store, settings: Config, redis_options: dict[str, Any
     return result
 
 
+async def look(
+    postgres: dict[str, Any], redis_options: dict[str, Any], condition: Condition, day: dt.date
+) -> Launch:
+    """What is known of a condition for a date; ``decided_at`` is set if it is satisfied.
+
+    For a worker that has nobody else to ask: it takes the processor's step by the way.
+    """
+    async with open_store(postgres) as store:
+        for name in condition.sources:
+            await store.run("expect", *split_source(name), day, None)
+        result = await tick(store)
+        rows = await store.fetch_pairs("states", [(name, day) for name in condition.sources])
+        known = {row["source"]: readiness_of(row) for row in rows}
+    await signal(redis_options, result)
+    verdict, due_at = condition.evaluate(known)
+    decided_at = result.now if verdict is not Verdict.WAITING else None
+    return Launch(condition, day, known, decided_at=decided_at, due_at=due_at)
+
+
 async def signal(redis_options: dict[str, Any], result: Tick) -> None:
     """Write a step to Redis if it can be reached; else the processor rebuilds it when it is back."""
+    # not at the top: a worker that only publishes has no need of Redis, and its import takes a while
+    from airflow_readiness.signal.client import UNREACHABLE, open_redis
+
     with contextlib.suppress(*UNREACHABLE):
         async with open_redis(redis_options) as redis:
             await publish_snapshot(redis, result)

@@ -12,7 +12,6 @@ from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.engine import launch_of
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import open_redis
 from airflow_readiness.store.store import Store, open_store, readiness_of
 
 #: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
@@ -70,11 +69,15 @@ async def _registrar_looked(store: Store, since: dt.datetime) -> bool:
 
 async def due_in_redis(endpoints: config.Endpoints) -> tuple[list[Launch], list[str]]:
     """What is due, by Redis, while Postgres is down; and a sentence for each broken document."""
+    from airflow_readiness.signal.client import open_redis
+
     async with open_redis(endpoints.redis) as redis:
         return await snapshot.due_launches(redis, dt.datetime.now(dt.timezone.utc))
 
 
 async def seen_in_airflow(endpoints: config.Endpoints, launches: list[Launch]) -> None:
     """Say in Redis that these were published, while Postgres is down."""
+    from airflow_readiness.signal.client import open_redis
+
     async with open_redis(endpoints.redis) as redis:
         await snapshot.write(redis, [], launches)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-from airflow_readiness import config, engine
-from airflow_readiness.store.store import open_store
-from airflow_readiness_triggers.processor import ProcessorTrigger
+from airflow_readiness import config
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_TRIGGER = "airflow_readiness_triggers.processor.ProcessorTrigger"
 
 
 class ProcessOperator(BaseOperator):
@@ -27,7 +27,7 @@ class ProcessOperator(BaseOperator):
         settings = config.load()
         rotate = min(settings.rotate, settings.fallback * 0.9)
         self.start_trigger_args = StartTriggerArgs(
-            trigger_cls=f"{ProcessorTrigger.__module__}.{ProcessorTrigger.__qualname__}",
+            trigger_cls=_TRIGGER,
             trigger_kwargs={"rotate": rotate},
             next_method="execute",
             timeout=timedelta(seconds=settings.fallback),
@@ -40,11 +40,14 @@ class ProcessOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """One full step."""
+        from airflow_readiness.engine import full_step
+        from airflow_readiness.store.store import open_store
+
         settings = config.load()
-        asyncio.run(step(settings, config.endpoints(settings)))
+        endpoints = config.endpoints(settings)
 
+        async def step() -> None:
+            async with open_store(endpoints.postgres) as store:
+                await full_step(store, settings, endpoints.redis)
 
-async def step(settings: config.Config, endpoints: config.Endpoints) -> engine.Tick:
-    """One full step of the engine."""
-    async with open_store(endpoints.postgres) as store:
-        return await engine.full_step(store, settings, endpoints.redis)
+        asyncio.run(step())

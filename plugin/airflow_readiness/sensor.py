@@ -12,16 +12,11 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_readiness import config
-from airflow_readiness.core.condition import Condition, Verdict, from_json
+from airflow_readiness.core.condition import from_json
 from airflow_readiness.core.dates import business_date
 from airflow_readiness.core.document import Launch, load_launch
-from airflow_readiness.core.names import split_source
-from airflow_readiness.engine import signal, tick
 from airflow_readiness.errors import BadInput
 from airflow_readiness.schedule import condition_of, source
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness.store.store import open_store, readiness_of
-from airflow_readiness_triggers.ready import ReadyTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,6 +27,7 @@ RUN_DATE = "{{ dag_run.partition_key or dag_run.logical_date or '' }}"
 #: Seconds after the deadline after which a worker ends the wait, if no triggerer has.
 MARGIN = 60.0
 _RESUME = "resume"
+_TRIGGER = "airflow_readiness_triggers.ready.ReadyTrigger"
 
 
 class ReadySensor(BaseOperator):
@@ -63,7 +59,7 @@ class ReadySensor(BaseOperator):
         self.business_date = business_date
         self.start_from_trigger = start_from_trigger
         self.start_trigger_args = StartTriggerArgs(
-            trigger_cls=f"{ReadyTrigger.__module__}.{ReadyTrigger.__qualname__}",
+            trigger_cls=_TRIGGER,
             trigger_kwargs={"condition": self.condition, "business_date": business_date},
             next_method=_RESUME,
             timeout=timedelta(seconds=config.load().fallback),
@@ -87,13 +83,18 @@ class ReadySensor(BaseOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def _look_or_wait(self) -> dict[str, Any]:
+        from airflow_readiness.engine import look
+        from airflow_readiness.store.store import UNREACHABLE
+        from airflow_readiness_triggers.ready import ReadyTrigger
+
         settings = config.load()
         day = business_date(self.business_date, settings.timezone)
         condition = from_json(self.condition)
+        endpoints = config.endpoints(settings)
         timeout = settings.fallback
         try:
-            launch = asyncio.run(look(config.endpoints(settings), condition, day))
-        except STORE_UNREACHABLE as error:
+            launch = asyncio.run(look(endpoints.postgres, endpoints.redis, condition, day))
+        except UNREACHABLE as error:
             self.log.warning("Postgres cannot be read (%s); waiting for the triggerer", error)
         else:
             if launch.decided_at:
@@ -111,20 +112,3 @@ class ReadySensor(BaseOperator):
         for name, outcome in sorted(launch.outcomes.items()):
             self.log.info("%s for %s: %s", name, launch.business_date, outcome.value)
         return launch.to_json()
-
-
-async def look(endpoints: config.Endpoints, condition: Condition, day: dt.date) -> Launch:
-    """What is known of a condition for a date; ``decided_at`` is set if it is satisfied.
-
-    Does the processor's step by the way, so that it is right without one.
-    """
-    async with open_store(endpoints.postgres) as store:
-        for name in condition.sources:
-            await store.run("expect", *split_source(name), day, None)
-        result = await tick(store)
-        rows = await store.fetch_pairs("states", [(name, day) for name in condition.sources])
-        known = {row["source"]: readiness_of(row) for row in rows}
-    verdict, due_at = condition.evaluate(known)
-    await signal(endpoints.redis, result)
-    decided_at = result.now if verdict is not Verdict.WAITING else None
-    return Launch(condition, day, known, decided_at=decided_at, due_at=due_at)

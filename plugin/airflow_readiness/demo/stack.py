@@ -110,8 +110,10 @@ def environment(
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
+    # byte code is worth keeping: every worker would compile what it imports
+    ours = ("AIRFLOW_", "PYTHONDONTWRITEBYTECODE")
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW_CONN_READINESS_POSTGRES": _connection("postgres", **database),
         "AIRFLOW_CONN_READINESS_REDIS": _connection("redis", host="127.0.0.1", port=redis_port),

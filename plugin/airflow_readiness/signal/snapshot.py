@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
-from typing import Final
-
-from redis.asyncio import Redis
+from typing import TYPE_CHECKING, Final
 
 from airflow_readiness.core.document import Launch, dump_readiness, load_launch
 from airflow_readiness.core.names import KEY_PREFIX, SNAPSHOT_KEY, launch_key, source_key
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.errors import BadDocument
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 #: Seconds for which a document stays: longer than any window is open.
 TTL: Final = 4 * 24 * 3600
