@@ -57,8 +57,8 @@ def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Await
     import dataclasses
 
     from airflow_readiness import config
-    from airflow_readiness.errors import NotConfigured, ReadinessError
-    from airflow_readiness.store.store import UNREACHABLE, open_store
+    from airflow_readiness.errors import ReadinessError
+    from airflow_readiness.store.store import POSTGRES_DOWN, open_store
 
     async def run() -> Any:
         settings = config.load()
@@ -69,10 +69,10 @@ def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Await
 
     try:
         return asyncio.run(run())
-    except (NotConfigured, ReadinessError) as error:
+    except ReadinessError as error:
         raise SystemExit(str(error)) from error
-    except UNREACHABLE as error:
-        raise SystemExit(f"Postgres cannot be reached: {error}") from error
+    except POSTGRES_DOWN as error:
+        raise SystemExit(f"Postgres cannot be used: {error}") from error
 
 
 def db_upgrade(args: Namespace) -> None:

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 # Every worker that publishes reads the DAG file anew: what a server needs is imported when it is needed.
 _TRIGGER = "airflow_readiness_triggers.collector.CollectorTrigger"
 
-#: How far back an event of a launch may lie: somebody may publish by hand before the day itself.
-_BEFORE = timedelta(days=2)
-
 
 class CollectOperator(BaseOperator):
     """Waits in the triggerer until something is due; publishes it on a worker."""
@@ -78,14 +75,14 @@ class CollectOperator(BaseOperator):
 
     def _publish(self, context: Context, *, step: bool) -> None:
         from airflow_readiness.outbox import due_in_postgres
-        from airflow_readiness.store.store import UNREACHABLE
+        from airflow_readiness.store.store import POSTGRES_DOWN
 
         settings = config.load()
         endpoints = config.endpoints(settings)
         try:
-            due = asyncio.run(due_in_postgres(settings, endpoints, self.sources, step=step))
+            due = asyncio.run(due_in_postgres(settings, endpoints, self.sources, _recorded, step=step))
             events = _launch_events(due.launches) | _source_events(due.lineage)
-        except UNREACHABLE as error:
+        except POSTGRES_DOWN as error:
             self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
             events = _launch_events(self._due_by_redis(endpoints, settings.batch_size))
         # exactly these are registered with the task's success, in one transaction
@@ -97,7 +94,7 @@ class CollectOperator(BaseOperator):
             self.log.info("publishing %s for %s", asset.name, ", ".join(days))
 
     def _due_by_redis(self, endpoints: config.Endpoints, limit: int) -> list[Launch]:
-        from airflow_readiness.outbox import due_in_redis, seen_in_airflow
+        from airflow_readiness.outbox import BEFORE, due_in_redis, seen_in_airflow
 
         due, broken = asyncio.run(due_in_redis(endpoints))
         for sentence in broken:
@@ -106,7 +103,8 @@ class CollectOperator(BaseOperator):
         seen: list[Launch] = []
         for launch in due[:limit]:
             try:
-                published_at = _published_at(launch)
+                begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
+                published_at = _recorded(launch, begin - BEFORE)
             except Exception as error:
                 # Airflow cannot show an event whose run has not started yet; rather later than twice
                 self.log.warning("%s: Airflow does not say whether it was published (%s)", launch, error)
@@ -119,14 +117,13 @@ class CollectOperator(BaseOperator):
         return [_decided(launch, now) for launch in unseen]
 
 
-def _published_at(launch: Launch) -> dt.datetime | None:
-    """When Airflow recorded a launch, by its own asset events; none if it has not."""
+def _recorded(launch: Launch, since: dt.datetime) -> dt.datetime | None:
+    """When Airflow recorded the event of a launch, by its own asset events since an instant."""
     from airflow.sdk.execution_time.context import InletEventsAccessor
 
-    asset, day = launch_asset(launch.condition), launch.business_date
-    after = dt.datetime.combine(day, dt.time(), dt.timezone.utc) - _BEFORE
-    events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(after.isoformat())
-    return next((event.timestamp for event in events if event.partition_key == day.isoformat()), None)
+    asset, key = launch_asset(launch.condition), launch.business_date.isoformat()
+    events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(since.isoformat())
+    return next((event.timestamp for event in events if event.partition_key == key), None)
 
 
 def _decided(launch: Launch, now: dt.datetime) -> Launch:

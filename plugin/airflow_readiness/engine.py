@@ -55,12 +55,12 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
         await store.run("serialise")
         now = now or await clock(store)
         changed = [readiness_of(row) for row in await store.fetch("advance", now)]
+        pairs: list[Row] = []
+        if changed:
+            pairs += await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
         if everything:
-            pairs = await store.fetch("open_pairs", now)
-        elif changed:
-            pairs = await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
-        else:
-            pairs = []
+            # beside what changed: that may be a date longer ago than these go back
+            pairs += await store.fetch("open_pairs", now)
         (wake,) = await store.fetch("next_wake", now)
         result = Tick(now, wake["wake_at"], changed)
         await _evaluate(store, pairs, result)
@@ -69,13 +69,14 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
 
 async def _evaluate(store: Store, pairs: Iterable[Row], result: Tick) -> None:
     conditions: dict[str, Condition] = {}
-    wanted: list[tuple[Condition, dt.date]] = []
+    wanted: dict[Pair, Condition] = {}
     for row in pairs:
         condition = conditions.setdefault(row["condition"], from_json(row["expression"]))
-        wanted.append((condition, row["business_date"]))
-    known = await _states(store, ((name, day) for condition, day in wanted for name in condition.sources))
+        wanted[row["condition"], row["business_date"]] = condition
+    of_sources = ((name, day) for (_, day), condition in wanted.items() for name in condition.sources)
+    known = await _states(store, of_sources)
     decided: dict[Pair, Launch] = {}
-    for condition, day in wanted:
+    for (_, day), condition in wanted.items():
         sources = {name: known[name, day] for name in condition.sources if (name, day) in known}
         verdict, due_at = condition.evaluate(sources)
         launch = Launch(condition, day, sources, due_at=due_at)
@@ -156,9 +157,9 @@ async def look(
 async def signal(redis_options: dict[str, Any], result: Tick) -> None:
     """Write a step to Redis if it can be reached; else the processor rebuilds it when it is back."""
     # not at the top: a worker that only publishes has no need of Redis, and its import takes a while
-    from airflow_readiness.signal.client import UNREACHABLE, open_redis
+    from airflow_readiness.signal.client import REDIS_DOWN, open_redis
 
-    with contextlib.suppress(*UNREACHABLE):
+    with contextlib.suppress(*REDIS_DOWN):
         async with open_redis(redis_options) as redis:
             await publish_snapshot(redis, result)
 

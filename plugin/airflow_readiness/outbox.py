@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from airflow_readiness import config, engine
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Readiness
-from airflow_readiness.engine import launch_of
+from airflow_readiness.engine import Pair, launch_of
 from airflow_readiness.signal import snapshot
 from airflow_readiness.store.store import Store, open_store, readiness_of
 
+log = logging.getLogger(__name__)
+
+#: When Airflow recorded the event of a launch, if it did so after an instant; it may raise. Blocking.
+Recorded = Callable[[Launch, dt.datetime], "dt.datetime | None"]
+
+#: Launches about which Airflow is asked one by one, at 13 ms each; of more, the registrar knows sooner.
+ASK: Final = 20
 #: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
 PATIENCE: Final = 15.0
+#: An event is stamped before its transaction ends: the registrar may have missed one of this age.
+IN_FLIGHT: Final = dt.timedelta(seconds=60)
+#: Where the registrar has never looked: somebody may publish by hand before the day itself.
+BEFORE: Final = dt.timedelta(days=2)
 
 
 @dataclass(slots=True)
@@ -27,17 +40,23 @@ class Due:
 
 
 async def due_in_postgres(
-    settings: config.Config, endpoints: config.Endpoints, sources: list[str], *, step: bool
+    settings: config.Config,
+    endpoints: config.Endpoints,
+    sources: list[str],
+    recorded: Recorded,
+    *,
+    step: bool,
 ) -> Due:
     """What is due, by Postgres, and marked there as attempted.
 
     :param sources: sources that are published although no flow waits for them
+    :param recorded: asks Airflow for the event of a launch
     :param step: take a full step of the engine first (nobody in the triggerer does)
     """
     async with open_store(endpoints.postgres) as store:
         if step:
             await engine.full_step(store, settings, endpoints.redis)
-        launches = await _launches(store, settings.batch_size)
+        launches = await _launches(store, settings.batch_size, recorded)
         if launches:
             await store.run_pairs("attempt", [(each.condition.text, each.business_date) for each in launches])
             return Due(launches=launches)
@@ -46,24 +65,49 @@ async def due_in_postgres(
         return Due(lineage=[readiness_of(row) for row in rows])
 
 
-async def _launches(store: Store, limit: int) -> list[Launch]:
-    rows = await store.fetch("outbox", limit)
-    # what was never attempted comes first, and waits for nobody
-    if fresh := [row for row in rows if not row["attempted_at"]]:
-        return [launch_of(row) for row in fresh]
-    # The attempt may have succeeded after the registrar looked. It has ended now, one way or the
-    # other; so what the registrar does not see from now on is not there.
-    if rows and await _registrar_looked(store, await engine.clock(store)):
+async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch]:
+    """What is due and was not published: not by an earlier attempt, by hand, or while Postgres was away.
+
+    This is the only publisher and its earlier runs have ended. So what the registrar does not see from
+    now on is not there; before it has looked, Airflow is asked.
+    """
+    now = await engine.clock(store)
+    launches = [launch_of(row) for row in await store.fetch("outbox", limit)]
+    if len(launches) > ASK and await _registrar_looked(store, now):
         return [launch_of(row) for row in await store.fetch("outbox", limit)]
-    return []
+    known = (await _registrar_beat(store)) or now - BEFORE
+    clear: list[Launch] = []
+    doubtful: list[Pair] = []
+    for launch in launches[:ASK]:
+        pair = (launch.condition.text, launch.business_date)
+        try:
+            published_at = await asyncio.to_thread(recorded, launch, known - IN_FLIGHT)
+        except Exception as error:
+            # Airflow cannot show an event while the run that it made has not started
+            log.warning("Airflow does not say whether %s was published for %s (%s)", *pair, error)
+            doubtful.append(pair)
+        else:
+            if published_at is None:
+                clear.append(launch)
+            else:
+                await store.run("published", *([value] for value in (*pair, published_at, launch.to_json())))
+    if doubtful and await _registrar_looked(store, now):
+        due = [launch_of(row) for row in await store.fetch("outbox", limit)]
+        clear += [each for each in due if (each.condition.text, each.business_date) in doubtful]
+    return clear
+
+
+async def _registrar_beat(store: Store) -> dt.datetime | None:
+    beats = {row["part"]: row["beat_at"] for row in await store.fetch("heartbeats")}
+    return beats.get("registrar")
 
 
 async def _registrar_looked(store: Store, since: dt.datetime) -> bool:
-    for _ in range(int(PATIENCE / 0.5)):
-        beats = {row["part"]: row["beat_at"] for row in await store.fetch("heartbeats")}
-        if beats.get("registrar", since) > since:
+    for _ in range(int(PATIENCE / 0.25)):
+        beat = await _registrar_beat(store)
+        if beat is not None and beat > since:
             return True
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.25)
     return False
 
 

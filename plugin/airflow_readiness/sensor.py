@@ -84,7 +84,7 @@ class ReadySensor(BaseOperator):
 
     def _look_or_wait(self) -> dict[str, Any]:
         from airflow_readiness.engine import look
-        from airflow_readiness.store.store import UNREACHABLE
+        from airflow_readiness.store.store import POSTGRES_DOWN
         from airflow_readiness_triggers.ready import ReadyTrigger
 
         settings = config.load()
@@ -94,7 +94,7 @@ class ReadySensor(BaseOperator):
         timeout = settings.fallback
         try:
             launch = asyncio.run(look(endpoints.postgres, endpoints.redis, condition, day))
-        except UNREACHABLE as error:
+        except POSTGRES_DOWN as error:
             self.log.warning("Postgres cannot be read (%s); waiting for the triggerer", error)
         else:
             if launch.decided_at:

@@ -99,7 +99,7 @@ def test_without_the_connection_it_says_what_to_do(
     ("fields", "message"),
     [
         ({}, "the connection 'readiness_postgres' names no host: set host, schema"),
-        ({"host": "/nowhere", "login": "x"}, "Postgres cannot be reached"),
+        ({"host": "/nowhere", "login": "x"}, "Postgres cannot be used"),
     ],
 )
 def test_a_connection_that_leads_nowhere_is_answered_in_one_sentence(

@@ -250,3 +250,15 @@ async def test_a_rebuild_launches_what_nobody_has_launched_yet(
     assert raw is not None
     assert load_launch(raw).decided_at is not None
     assert await store.connection.fetchval("select count(*) from readiness.launch") == 1
+
+
+async def test_a_change_of_long_ago_is_evaluated_by_a_full_step_too(
+    store: Store, add_flow: Do, report: Do, today: dt.date
+) -> None:
+    long_ago = today - dt.timedelta(days=100)
+    now = await engine.clock(store)
+    await add_flow("flow", of_source("hive.a"), long_ago)
+    await store.run("expect", "hive", "a", long_ago, now + dt.timedelta(hours=1))
+    await report("hive.a", now, long_ago)
+    result = await engine.tick(store, everything=True)
+    assert long_ago in [launch.business_date for launch in result.launched]

@@ -23,12 +23,33 @@ Do = Callable[..., Awaitable[None]]
 Look = Callable[..., Awaitable[Due]]
 
 
+class Airflow:
+    """Airflow's asset events of launches, as a worker can ask for them."""
+
+    def __init__(self) -> None:
+        self.events: dict[tuple[str, dt.date], dt.datetime] = {}
+        self.silent = False
+        self.asked = 0
+
+    def recorded(self, launch: Launch, since: dt.datetime) -> dt.datetime | None:
+        self.asked += 1
+        if self.silent:
+            raise RuntimeError("500 Internal Server Error")
+        at = self.events.get((launch.condition.text, launch.business_date))
+        return at if at and at >= since else None
+
+
 @pytest.fixture
-def look(settings: Config, endpoints: Endpoints) -> Look:
+def airflow() -> Airflow:
+    return Airflow()
+
+
+@pytest.fixture
+def look(settings: Config, endpoints: Endpoints, airflow: Airflow) -> Look:
     """What the collector's worker finds due."""
 
     async def due(*sources: str, step: bool = False) -> Due:
-        return await outbox.due_in_postgres(settings, endpoints, list(sources), step=step)
+        return await outbox.due_in_postgres(settings, endpoints, list(sources), airflow.recorded, step=step)
 
     return due
 
@@ -130,29 +151,94 @@ async def test_what_was_attempted_comes_back_when_the_registrar_has_looked_since
     assert await outbox_of(store) == ([A.text] if due else [])
 
 
-async def test_what_was_attempted_is_published_again_only_after_another_look_of_the_registrar(
-    store: Store, add_flow: Do, decide: Do, look: Look, today: dt.date, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("attempt_ago", [None, 90])
+async def test_what_airflow_has_recorded_is_not_published_though_the_registrar_has_not_seen_it(
+    store: Store,
+    add_flow: Do,
+    decide: Do,
+    look: Look,
+    today: dt.date,
+    airflow: Airflow,
+    attempt_ago: float | None,
 ) -> None:
-    monkeypatch.setattr(outbox, "PATIENCE", 0.5)
     await add_flow("flow", A, today)
     await decide("hive.a")
-    await attempted(store, 60)
+    if attempt_ago:
+        await attempted(store, attempt_ago)
+    await registrar_looked(store, 1)
+    airflow.events[A.text, today] = at = await engine.clock(store)
+    assert (await look()).launches == []
+    assert await store.connection.fetchval("select published_at from readiness.launch") == at
+    assert await outbox_of(store) == []
+
+
+async def test_what_was_attempted_and_is_not_recorded_is_published_again(
+    store: Store, add_flow: Do, decide: Do, look: Look, today: dt.date, airflow: Airflow
+) -> None:
+    await add_flow("flow", A, today)
+    await decide("hive.a")
+    await attempted(store, 10)
+    await registrar_looked(store, 1)
+    assert [launch.condition for launch in (await look()).launches] == [A]
+    assert airflow.asked == 1
+
+
+async def test_where_airflow_does_not_say_the_next_look_of_the_registrar_decides(
+    store: Store,
+    add_flow: Do,
+    decide: Do,
+    look: Look,
+    today: dt.date,
+    airflow: Airflow,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE", 0.5)
+    airflow.silent = True
+    await add_flow("flow", A, today)
+    await decide("hive.a")
     await registrar_looked(store, 1)
     assert (await look()).launches == []
-    await registrar_looked(store, -1)
+    assert "Airflow does not say whether hive.a was published" in caplog.text
+    await registrar_looked(store, -60)
     assert [launch.condition for launch in (await look()).launches] == [A]
 
 
-async def test_what_was_never_attempted_does_not_wait_for_what_was(
-    store: Store, add_flow: Do, decide: Do, look: Look, today: dt.date, monkeypatch: pytest.MonkeyPatch
+async def test_of_many_launches_the_registrar_is_asked_and_not_airflow_one_by_one(
+    store: Store,
+    add_flow: Do,
+    decide: Do,
+    look: Look,
+    today: dt.date,
+    airflow: Airflow,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outbox, "_registrar_looked", pytest.fail)
-    await add_flow("one", A, today)
-    await decide("hive.a")
-    await attempted(store, 90)
-    await add_flow("two", B, today)
-    await decide("hive.b")
-    assert [launch.condition for launch in (await look()).launches] == [B]
+    monkeypatch.setattr(outbox, "PATIENCE", 0.5)
+    names = [f"hive.t{number}" for number in range(outbox.ASK + 5)]
+    for name in names:
+        await add_flow(name, of_source(name), today)
+    await decide(*names)
+    await registrar_looked(store, -60)
+    assert len((await look()).launches) == len(names)
+    assert airflow.asked == 0
+
+
+async def test_of_many_launches_some_are_published_even_if_the_registrar_never_looks(
+    store: Store,
+    add_flow: Do,
+    decide: Do,
+    look: Look,
+    today: dt.date,
+    airflow: Airflow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE", 0.5)
+    names = [f"hive.t{number}" for number in range(outbox.ASK + 5)]
+    for name in names:
+        await add_flow(name, of_source(name), today)
+    await decide(*names)
+    assert len((await look()).launches) == outbox.ASK
+    assert airflow.asked == outbox.ASK
 
 
 async def test_what_airflow_has_recorded_leaves_for_ever(

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from airflow_readiness.config import Endpoints
 from airflow_readiness.demo.servers import RedisServer, embedded_redis, free_port
 from airflow_readiness.signal import client as client_module
-from airflow_readiness.signal.client import UNREACHABLE, ensure_events, lacks_events, open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, ensure_events, lacks_events, open_redis
 
 pytestmark = pytest.mark.usefixtures("blocking_is_an_error", "nothing_left_behind")
 
@@ -73,7 +73,7 @@ async def test_a_lost_connection_is_told_and_not_repaired_in_silence(
 ) -> None:
     async with open_redis(endpoints.redis) as client:
         await redis.client_kill_filter(_id=str(await client.client_id()))
-        with pytest.raises(UNREACHABLE):
+        with pytest.raises(REDIS_DOWN):
             await client.ping()
         assert await client.ping(), "the next use connects anew"
 
@@ -85,7 +85,7 @@ async def test_a_redis_that_hangs_is_given_up(own_redis: RedisServer, monkeypatc
         await client.ping()
         own_redis.process.send_signal(signal.SIGSTOP)
         try:
-            with pytest.raises(UNREACHABLE):
+            with pytest.raises(REDIS_DOWN):
                 await asyncio.wait_for(client.ping(), 5)
         finally:
             own_redis.process.send_signal(signal.SIGCONT)

@@ -11,16 +11,14 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import asyncpg
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_readiness import config
 from airflow_readiness.core.names import KEY_PREFIX
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import UNREACHABLE, open_redis
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness.store.store import Store, open_store
+from airflow_readiness.signal.client import REDIS_DOWN, open_redis
+from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
 from airflow_readiness_triggers.hub import Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited
 
@@ -54,7 +52,7 @@ class Collector:
                 try:
                     async with open_store(self._endpoints.postgres) as store:
                         return await self._due_by_postgres(store, watch)
-                except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+                except POSTGRES_DOWN as error:
                     self._complain(
                         f"Postgres cannot be read ({type(error).__name__}: {error}); looking at Redis"
                     )
@@ -92,7 +90,7 @@ class Collector:
         try:
             async with open_redis(self._endpoints.redis) as redis:
                 due, broken = await snapshot.due_launches(redis, dt.datetime.now(dt.timezone.utc))
-        except UNREACHABLE as error:
+        except REDIS_DOWN as error:
             self._complain(f"neither Postgres nor Redis can be read ({error}); trying on")
             return False
         for sentence in broken:

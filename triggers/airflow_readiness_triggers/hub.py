@@ -18,15 +18,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from airflow_readiness.config import Endpoints
 from airflow_readiness.core.names import KEY_PREFIX
-from airflow_readiness.errors import ReadinessError
-from airflow_readiness.signal.client import TIMEOUT, UNREACHABLE, ensure_events, open_redis
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
+from airflow_readiness.signal.client import REDIS_DOWN, TIMEOUT, ensure_events, open_redis
+from airflow_readiness.store.store import POSTGRES_DOWN
 from airflow_readiness_triggers.fallback import read_from_postgres
 from airflow_readiness_triggers.tasks import Backoff, detached, stop, together, wait_for_event
 
@@ -148,7 +146,7 @@ class Hub:
             try:
                 async with open_redis(self._endpoints.redis) as redis:
                     await self._session(redis, backoff)
-            except UNREACHABLE as error:
+            except REDIS_DOWN as error:
                 if self.connected or not self.reconnects:
                     log.warning("Redis is unreachable (%s); reading from Postgres until it is back", error)
             self.reconnects += 1
@@ -225,7 +223,7 @@ class Hub:
                 continue
             try:
                 documents = await read_from_postgres(self._endpoints, tuple(self._watches))
-            except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+            except POSTGRES_DOWN as error:
                 log.warning("neither Redis nor Postgres can be read (%s); trying on", error)
             else:
                 # what was read from Redis since is newer

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import asyncpg
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from redis.asyncio import Redis
 
@@ -23,9 +22,8 @@ from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import UNREACHABLE, open_redis
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness.store.store import Store, open_store
+from airflow_readiness.signal.client import REDIS_DOWN, open_redis
+from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
 from airflow_readiness_triggers.hub import Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
 
@@ -71,7 +69,7 @@ class Processor:
                 try:
                     async with open_store(self._endpoints.postgres) as store:
                         await self._session(store, redis, mark, backoff)
-                except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+                except POSTGRES_DOWN as error:
                     self._complain(f"the processor cannot work ({type(error).__name__}: {error}); trying on")
                 await backoff.pause()
 
@@ -140,7 +138,7 @@ class Processor:
             else:
                 await engine.publish_snapshot(redis, news)
             self._in_redis, self._doubt = True, False
-        except UNREACHABLE as error:
+        except REDIS_DOWN as error:
             if self._in_redis:
                 log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)
             self._in_redis = False

@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import asyncpg
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_readiness import config
@@ -22,8 +21,7 @@ from airflow_readiness.core.document import Launch, load_readiness
 from airflow_readiness.core.names import source_key, split_source
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.errors import BadDocument, BadInput, ReadinessError
-from airflow_readiness.store.store import UNREACHABLE as STORE_UNREACHABLE
-from airflow_readiness.store.store import open_store
+from airflow_readiness.store.store import POSTGRES_DOWN, open_store
 from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff
 
@@ -81,7 +79,7 @@ class Wait:
                 async with open_store(self._endpoints.postgres) as store:
                     for name in names:
                         await store.run("expect", *split_source(name), self._day, None)
-            except (*STORE_UNREACHABLE, asyncpg.PostgresError, ReadinessError) as error:
+            except POSTGRES_DOWN as error:
                 log.warning("%s for %s: nothing is known, and Postgres cannot be asked (%s)",
                             ", ".join(names), self._day, error)  # fmt: skip
 

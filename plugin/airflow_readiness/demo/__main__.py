@@ -85,7 +85,7 @@ def _play(play: Play, status: Any) -> list[str]:
     console.print(f"  hive.fx_rates will never log; its deadline is {deadline:%H:%M:%S} UTC\n")
 
     play.deliver("sales")
-    console.print("  hive.sales has logged. sales_by_region goes on waiting: hive.stores is missing …")
+    console.print("  hive.sales has logged; sales_by_region waits on, for hive.stores …")
     time.sleep(3)
     logged = play.deliver("stores")
     console.print("  hive.stores has logged:\n")
@@ -106,7 +106,8 @@ def _play(play: Play, status: Any) -> list[str]:
 
 def _timeline(play: Play, zero: dt.datetime, first: list[Step], flow: str) -> None:
     for step in first + play.steps(flow):
-        seconds = (step.at - zero).total_seconds()
+        # the commit is heard by others before the answer is back here
+        seconds = max((step.at - zero).total_seconds(), 0)
         style = "bold green" if step.subject == flow else ""
         console.print(f"    {seconds:+6.2f} s  {step.subject:26} {step.what}", style=style)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_readiness.demo.processes import wait_until
@@ -53,7 +53,6 @@ class Play:
     zone: str
     day: str = ""
     deadline_at: dt.datetime | None = None
-    logged_at: dict[str, dt.datetime] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Before Airflow starts: settings for all sources; the deadline of the third is out of reach yet."""
@@ -93,12 +92,11 @@ class Play:
         """Deliver a source's rows, then its log row, by plain SQL. When that was committed."""
         rows = {"sales": _SALES, "stores": _STORES}[name]
         self.stack.script(rows.format(day=self.day))
-        self.stack.script(
+        committed = self.stack.script(
             "insert into readiness.fm_log (source_database, source_table, business_date, row_count) "
             f"values ('hive', '{name}', '{self.day}', (select count(*) from night.{name} "
             f"where business_date = '{self.day}'))"
         )
-        self.logged_at[f"hive.{name}"] = committed = dt.datetime.now(dt.timezone.utc)
         return committed
 
     def first_task(self, flow: str) -> dt.datetime | None:

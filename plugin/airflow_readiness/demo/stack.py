@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import json
 import os
 import secrets
@@ -57,17 +58,18 @@ class Stack:
 
         return asyncio.run(run())
 
-    def script(self, text: str, database: str = "readiness") -> None:
-        """Run several statements."""
+    def script(self, text: str, database: str = "readiness") -> dt.datetime:
+        """Run several statements. When they were committed, in UTC."""
 
-        async def run() -> None:
+        async def run() -> dt.datetime:
             connection = await asyncpg.connect(**self.postgres.dsn(database))
             try:
                 await connection.execute(text)
+                return dt.datetime.now(dt.timezone.utc)
             finally:
                 await connection.close()
 
-        asyncio.run(run())
+        return asyncio.run(run())
 
     def start(self, component: str) -> None:
         """Start (again) one of :data:`COMPONENTS`."""

@@ -24,7 +24,7 @@ _DRIVER: Final = DriverInfo()
 TIMEOUT: Final = 5.0
 
 #: What a lost, refusing or hanging Redis raises.
-UNREACHABLE: Final = (RedisError, OSError, TimeoutError, asyncio.TimeoutError)
+REDIS_DOWN: Final = (RedisError, OSError, TimeoutError, asyncio.TimeoutError)
 
 #: Keyspace notifications that are needed: strings, generic commands (DEL, EXPIRE), by key.
 NEEDED_EVENTS: Final = "Kg$"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from airflow_readiness.core.state import Readiness, State
-from airflow_readiness.errors import SchemaMissing
+from airflow_readiness.errors import ReadinessError, SchemaMissing
 from airflow_readiness.store import sql
 
 #: Seconds after which a connection attempt, or a query, is given up.
@@ -20,15 +21,14 @@ QUERY_TIMEOUT: Final = 15.0
 #: The same of what may have a month to catch up with.
 _TIMEOUTS: Final = {"advance": 120.0}
 
-#: What a lost, refusing or overloaded Postgres raises; everything else is a mistake of ours.
-UNREACHABLE: Final = (
+#: What a Postgres raises that is lost, refusing, overloaded or not prepared.
+POSTGRES_DOWN: Final = (
     OSError,
     TimeoutError,
+    asyncio.TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresError,
+    ReadinessError,
 )
 
 Row: TypeAlias = Mapping[str, Any]
@@ -116,7 +116,7 @@ async def open_store(dsn: dict[str, Any], *, check: bool = True) -> AsyncIterato
     finally:
         try:
             await connection.close(timeout=2)
-        except (*UNREACHABLE, asyncpg.PostgresError):
+        except POSTGRES_DOWN:
             connection.terminate()
 
 
