@@ -43,7 +43,7 @@ class CollectOperator(BaseOperator):
         self.sources = [asset.name for asset in self.outlets if isinstance(asset, Asset)]
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=_TRIGGER,
-            trigger_kwargs={"sources": self.sources, "rotate": min(settings.rotate, settings.fallback * 0.9)},
+            trigger_kwargs={"sources": self.sources, "rotate": settings.fallback * 0.9},
             next_method="publish",
             timeout=timedelta(seconds=settings.fallback),
         )

@@ -25,7 +25,6 @@ class Config:
     default_deadline: dt.time
     batch_size: int
     coalesce: float
-    rotate: float
     fallback: float
     registrar_interval: float
 
@@ -44,9 +43,8 @@ def load() -> Config:
         redis_conn_id=raw["redis_conn_id"],
         timezone=raw["timezone"],
         default_deadline=_clock(raw["default_deadline"]),
-        batch_size=int(_number("batch_size", raw["batch_size"], least=1)),
+        batch_size=_whole("batch_size", raw["batch_size"]),
         coalesce=_number("coalesce", raw["coalesce"]),
-        rotate=_number("rotate", raw["rotate"], least=10),
         fallback=_number("fallback", raw["fallback"], least=10),
         registrar_interval=_number("registrar_interval", raw["registrar_interval"], least=0.2),
     )
@@ -57,6 +55,13 @@ def _clock(value: str) -> dt.time:
         return dt.datetime.strptime(value, "%H:%M").replace(tzinfo=dt.timezone.utc).time()
     except ValueError:
         raise BadInput(f"[{SECTION}] default_deadline is {value!r}: write it as HH:MM") from None
+
+
+def _whole(option: str, value: str) -> int:
+    number = _number(option, value, least=1)
+    if number != int(number):
+        raise BadInput(f"[{SECTION}] {option} is {value!r}: write a whole number")
+    return int(number)
 
 
 def _number(option: str, value: str, *, least: float = 0) -> float:

@@ -25,10 +25,10 @@ class ProcessOperator(BaseOperator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         settings = config.load()
-        rotate = min(settings.rotate, settings.fallback * 0.9)
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=_TRIGGER,
-            trigger_kwargs={"rotate": rotate},
+            # in time, so that while all is well no worker is needed
+            trigger_kwargs={"rotate": settings.fallback * 0.9},
             next_method="execute",
             timeout=timedelta(seconds=settings.fallback),
         )

@@ -175,7 +175,6 @@ def settings() -> Config:
         default_deadline=dt.time(18),
         batch_size=100,
         coalesce=0.1,
-        rotate=1800,
         fallback=600,
         registrar_interval=0.2,
     )

@@ -81,8 +81,6 @@ def test_the_task_rotates_before_a_worker_would_take_over(
         arguments = _task(dag).start_trigger_args
         assert arguments.timeout == timedelta(seconds=100)
         assert arguments.trigger_kwargs["rotate"] == 90
-    monkeypatch.setenv("AIRFLOW__READINESS__ROTATE", "50")
-    assert [_task(dag).start_trigger_args.trigger_kwargs["rotate"] for dag in readiness_dags()] == [50, 50]
 
 
 def test_the_sources_are_outlets_of_the_collector_alone() -> None:

@@ -25,8 +25,8 @@ def main() -> int:
     parser.add_argument("--dags", type=Path, default=Path("dags"), help="the folder with the example DAGs")
     parser.add_argument("--state", type=Path, default=Path(".demo"), help="where everything is kept")
     arguments = parser.parse_args()
-    # a closed terminal, or CI's kill, is an end like Ctrl-C: nothing stays behind
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # a closed terminal, or a kill, is an end like Ctrl-C: nothing stays behind
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         return _demo(arguments.dags, arguments.state)

@@ -1,4 +1,7 @@
-"""Child processes that end together: one process group, and nothing left behind."""
+"""Child processes that end together: one process group, and nothing left behind.
+
+``python -m airflow_readiness.demo.processes FOLDER`` lists what is left of a stack and fails if anything is.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,34 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+
+#: In the environment of all that a stack starts: its folder.
+MARK = "READINESS_STACK"
+
+
+def strays(folder: Path) -> list[psutil.Process]:
+    """What is running although it was started for the stack in this folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == str(folder.resolve()):
+                found.append(process)
+    return found
+
+
+def end(processes: Sequence[psutil.Process]) -> None:
+    """End these at once."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
 
 
 @dataclass(slots=True)
@@ -46,11 +71,7 @@ class ProcessGroup:
     def kill(self, name: str) -> None:
         """End one program and all it has started, at once, as a crash would."""
         program = self.programs.pop(name)
-        family = _family([program.pid])
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(family, timeout=10)
+        end(_family([program.pid]))
         program.wait()
 
     def dead(self) -> list[str]:
@@ -64,10 +85,7 @@ class ProcessGroup:
             with contextlib.suppress(ProcessLookupError):
                 program.send_signal(signal.SIGTERM)
         _, alive = psutil.wait_procs(family, timeout=10)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        end(alive)
         if self._leader:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._leader, signal.SIGKILL)
@@ -110,3 +128,16 @@ def wait_until(condition: object, seconds: float, what: str, pause: float = 0.1)
         if time.monotonic() > until:
             raise TimeoutError(f"{what} did not come within {seconds:g} s")
         time.sleep(pause)
+
+
+def main() -> int:
+    """List what is left; 1 if anything is."""
+    left = strays(Path(sys.argv[1]))
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            print(process.pid, " ".join(process.cmdline()))
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from airflow_readiness.demo.processes import MARK
+
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
@@ -75,7 +77,12 @@ class RedisServer:
         command = [_redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--dir", str(self.folder), *self.arguments], stdout=log, stderr=log
+                [*command, "--dir", str(self.folder), *self.arguments],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, MARK: str(self.folder.parent.resolve())},
+                # Ctrl-C is for the demo, which ends it in its turn
+                start_new_session=True,
             )
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:

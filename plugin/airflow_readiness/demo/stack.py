@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
@@ -19,7 +20,7 @@ from typing import Any
 
 import asyncpg
 
-from airflow_readiness.demo.processes import ProcessGroup, process_group, wait_until
+from airflow_readiness.demo.processes import MARK, ProcessGroup, end, process_group, strays, wait_until
 from airflow_readiness.demo.rest import Rest
 from airflow_readiness.demo.servers import (
     Postgres,
@@ -120,6 +121,7 @@ def environment(
         "AIRFLOW_CONN_READINESS_POSTGRES": _connection("postgres", **database),
         "AIRFLOW_CONN_READINESS_REDIS": _connection("redis", host="127.0.0.1", port=redis_port),
         "AIRFLOW_CONN_WAREHOUSE": _connection("postgres", **database),
+        MARK: str(folder),
         # what Airflow's own dependencies warn about is not for the eyes of who watches the demo
         "PYTHONWARNINGS": "ignore",
         **{f"AIRFLOW__{name}": value for name, value in settings.items()},
@@ -199,6 +201,10 @@ def stack(
     """
     folder = folder.resolve()
     with contextlib.ExitStack() as resources:
+        resources.enter_context(_alone(folder))
+        # an earlier stack here may have been killed before it could end anything
+        end(strays(folder))
+        resources.callback(lambda: end(strays(folder)))
         say("Postgres")
         postgres = resources.enter_context(embedded_postgres(folder / "postgres"))
         say("Redis")
@@ -224,6 +230,19 @@ def stack(
             running.start(component)
         _wait_for_airflow(running)
         yield running
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(
+                f"another demo is running on {folder}: stop it first, or use another --state"
+            ) from None
+        yield
 
 
 def _run(folder: Path, variables: dict[str, str], *arguments: str) -> None:

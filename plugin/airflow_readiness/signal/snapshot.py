@@ -17,21 +17,22 @@ if TYPE_CHECKING:
 
 #: Seconds for which a document stays: longer than any window is open.
 TTL: Final = 4 * 24 * 3600
+#: The same for a launch that was decided: a signal, for a worker that is there within the hour.
+TTL_DECIDED: Final = 3600
 #: Commands in one round trip.
 _CHUNK: Final = 1000
 
 
 async def write(redis: Redis, states: Iterable[Readiness], launches: Iterable[Launch]) -> None:
     """Set these documents, in as few round trips as there are thousands of them."""
-    documents = [(source_key(s.source, s.business_date.isoformat()), dump_readiness(s)) for s in states]
-    documents += [
-        (launch_key(each.condition.text, each.business_date.isoformat()), json.dumps(each.to_json()))
-        for each in launches
-    ]
+    documents = [(source_key(s.source, s.business_date.isoformat()), dump_readiness(s), TTL) for s in states]
+    for each in launches:
+        key = launch_key(each.condition.text, each.business_date.isoformat())
+        documents.append((key, json.dumps(each.to_json()), TTL_DECIDED if each.decided_at else TTL))
     for start in range(0, len(documents), _CHUNK):
         async with redis.pipeline(transaction=False) as pipeline:
-            for key, document in documents[start : start + _CHUNK]:
-                pipeline.set(key, document, ex=TTL)
+            for key, document, seconds in documents[start : start + _CHUNK]:
+                pipeline.set(key, document, ex=seconds)
             await pipeline.execute()
 
 
@@ -50,7 +51,7 @@ async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], li
 
     The way around a Postgres that is down: a plan whose deadline has passed is due.
 
-    :return: the launches, oldest first, and a sentence for every document that does not parse
+    :return: the launches, first those that nobody has decided, and a sentence for every broken document
     """
     due: list[Launch] = []
     broken: list[str] = []
@@ -65,7 +66,8 @@ async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], li
                 continue
             if launch and not launch.published_at and _is_due(launch, now):
                 due.append(launch)
-    return sorted(due, key=lambda launch: launch.decided_at or launch.due_at or now), broken
+    # what was decided was most likely published too, before Postgres went away
+    return sorted(due, key=lambda launch: (launch.decided_at is not None, launch.due_at or now)), broken
 
 
 def _is_due(launch: Launch, now: dt.datetime) -> bool:

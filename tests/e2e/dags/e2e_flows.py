@@ -44,6 +44,12 @@ for number in range(20):
     flow(f"half_{number:02}", source(f"half.a{number}") & source("half.never"))
 flow("half_complete", source("half.a0") & source("half.complete"))
 
+with DAG("gated", schedule=ready(source("gated.first"))):
+    ReadySensor(task_id="wait", condition="gated.second") >> EmptyOperator(task_id="after")
+
+with DAG("sensor_by_logical_date", schedule=None):
+    ReadySensor(task_id="wait", condition="gated.second", start_from_trigger=True)
+
 for dag_id, from_trigger in (("sensor_from_worker", False), ("sensor_from_trigger", True)):
     with DAG(dag_id, schedule=None):
         wait = ReadySensor(
