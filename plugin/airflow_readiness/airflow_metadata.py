@@ -81,6 +81,8 @@ def _flows(session: Session) -> list[FlowSeen]:
         .join(DagScheduleAssetReference, DagScheduleAssetReference.dag_id == DagModel.dag_id)
         .join(AssetModel, AssetModel.id == DagScheduleAssetReference.asset_id)
         .where(AssetModel.group == LAUNCH_GROUP)
+        # one look is compared with the next, and Airflow rewrites these rows all the time
+        .order_by(DagModel.dag_id, AssetModel.name)
     )
     return [
         FlowSeen(row.dag_id, row.is_paused, row.is_stale or row.has_import_errors or not row.active, row.extra)
