@@ -17,6 +17,9 @@ OPTIONS: Final[dict[str, tuple[str, str]]] = {
     "default_deadline": ("06:00", "The deadline (HH:MM) of a source that has no settings."),
     "batch_size": ("100", "Asset events that the collector publishes at once, at the most."),
     "coalesce": ("0.1", "Seconds for which the collector waits for more, once something is due."),
-    "fallback": ("600", "Seconds after which the work is done on a worker if no triggerer does it."),
+    "fallback": (
+        "3600",
+        "Seconds after which a waiting task starts anew, or on a worker if no triggerer answers.",
+    ),
     "registrar_interval": ("2", "Seconds between two looks of the registrar at Airflow's flows and runs."),
 }

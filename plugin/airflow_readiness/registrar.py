@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow_readiness import config
 from airflow_readiness.core.dates import parse_date
@@ -20,14 +20,12 @@ from airflow_readiness.core.names import LAUNCH_GROUP
 from airflow_readiness.errors import BadInput
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import condition_of_asset
+from airflow_readiness.stand_in import StandIn
 from airflow_readiness.store.store import Row, Store, open_store
 from airflow_readiness_triggers.tasks import Backoff, stop
 
 if TYPE_CHECKING:
     from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
-
-    Look = Callable[[dt.datetime, Iterable[tuple[str, str]]], Seen]
-    StartRun = Callable[[str, str, dict[str, object]], bool]
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +39,24 @@ REPAIRS: Final = 20
 STANDBY: Final = 5.0
 
 
+class Airflow(Protocol):
+    """What the registrar needs of Airflow; the module ``airflow_metadata`` is one. All of it blocks."""
+
+    def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
+        """Flows, events since an instant, and the runs of these pairs."""
+
+    def start_run(self, dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
+        """Start one flow for one date. Whether that is new."""
+
+    def hasten(self, dag_id: str) -> int:
+        """Let the deferred tasks of a DAG time out now. How many there were."""
+
+
 class Registrar:
-    """The loop, apart from the API server, so that it can be run anywhere.
+    """The loop, apart from the API server, so that it can be run anywhere."""
 
-    :param look: reads Airflow; blocking, so it runs in a thread
-    :param start_run: starts one flow for one date (DAG id, partition key, conf); blocking
-    """
-
-    def __init__(self, look: Look, start_run: StartRun) -> None:
-        self._look = look
-        self._start_run = start_run
+    def __init__(self, airflow: Airflow) -> None:
+        self._airflow = airflow
         self._full_at: dt.datetime | None = None
         self._flows: list[FlowSeen] = []
         self._complained: set[str] = set()
@@ -63,8 +69,9 @@ class Registrar:
             try:
                 settings = await asyncio.to_thread(config.load)
                 endpoints = await asyncio.to_thread(config.endpoints, settings)
+                stand_in = StandIn(settings, endpoints, self._airflow.hasten)
                 async with open_store(endpoints.postgres) as store:
-                    await self._session(store, settings.registrar_interval, backoff)
+                    await self._session(store, stand_in, settings.registrar_interval, backoff)
             except Exception as error:
                 outage = f"the registrar cannot work ({type(error).__name__}: {error}); trying on"
                 if outage != self._outage:
@@ -77,12 +84,13 @@ class Registrar:
             self._complained.add(sentence)
             log.error("%s", sentence)
 
-    async def _session(self, store: Store, interval: float, backoff: Backoff) -> None:
+    async def _session(self, store: Store, stand_in: StandIn, interval: float, backoff: Backoff) -> None:
         while not (await store.fetch("try_registrar_lock"))[0]["mine"]:
             await asyncio.sleep(STANDBY)
         self._full_at = None
         while True:
             await self.register(store)
+            await stand_in.look(store)
             self._outage = ""
             backoff.reset()
             await asyncio.sleep(interval)
@@ -95,7 +103,7 @@ class Registrar:
         full = self._full_at is None or now - self._full_at >= FULL
         wanted = await store.fetch("runs_wanted")
         seen = await asyncio.to_thread(
-            self._look,
+            self._airflow.look,
             now - (HISTORY if full else OVERLAP),
             [(row["dag_id"], row["business_date"].isoformat()) for row in wanted],
         )
@@ -118,7 +126,7 @@ class Registrar:
             await store.run_pairs("repaired", [(dag_id, day)])
             conf = {EXTRA: row["evidence"]}
             try:
-                await asyncio.to_thread(self._start_run, dag_id, day.isoformat(), conf)
+                await asyncio.to_thread(self._airflow.start_run, dag_id, day.isoformat(), conf)
             except Exception as error:
                 self._complain(f"flow {dag_id} missed its launch for {day} and cannot be started ({error})")
             else:
@@ -180,9 +188,9 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
 @asynccontextmanager
 async def registrar() -> AsyncIterator[None]:
     """A registrar at work until the end."""
-    from airflow_readiness.airflow_metadata import look, start_run
+    from airflow_readiness import airflow_metadata
 
-    task = asyncio.create_task(Registrar(look, start_run).serve(), name="readiness-registrar")
+    task = asyncio.create_task(Registrar(airflow_metadata).serve(), name="readiness-registrar")
     try:
         yield
     finally:

@@ -43,6 +43,7 @@ class Airflow:
         self.wanted: list[tuple[str, str]] = []
         self.started: list[tuple[str, str]] = []
         self.refuses: Exception | None = None
+        self.hastened: list[str] = []
 
     def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
         if self.refuses:
@@ -50,6 +51,10 @@ class Airflow:
         assert load_launch(conf["readiness"]).business_date.isoformat() == key
         self.started.append((dag_id, key))
         return True
+
+    def hasten(self, dag_id: str) -> int:
+        self.hastened.append(dag_id)
+        return 1
 
     def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
         self.since.append(since)
@@ -67,7 +72,7 @@ def airflow() -> Airflow:
 
 @pytest.fixture
 def registrar(airflow: Airflow) -> Registrar:
-    return Registrar(airflow.look, airflow.start_run)
+    return Registrar(airflow)
 
 
 def seen(
@@ -417,8 +422,8 @@ async def test_of_two_one_works_and_the_other_takes_over_when_its_session_ends(
 ) -> None:
     monkeypatch.setattr(registrar_module, "STANDBY", 0.05)
     one, two = Airflow(), Airflow()
-    async with at_work(Registrar(two.look, two.start_run).serve()):
-        async with at_work(Registrar(one.look, one.start_run).serve()):
+    async with at_work(Registrar(two).serve()):
+        async with at_work(Registrar(one).serve()):
             await eventually(lambda: len(one.since) + len(two.since) >= 6)
             worker, standby = (one, two) if one.since else (two, one)
             assert not standby.since
