@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: demo test check bench clean install help
+.PHONY: demo test check faults bench clean install help
 
 help:
 	@echo "make demo    watch a flow start two seconds after a log row, and another at its deadline"
 	@echo "make test    all tests, on real servers"
 	@echo "make check   formatting, linting, types, import contracts"
+	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
 	@echo "make bench   measure the launch latency on this machine"
 	@echo "make clean   remove .venv and .demo"
 
@@ -33,6 +34,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: install
+	$(BIN)/python -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) $(FAULTS)
 
 bench: install
 	$(BIN)/python -m tests.bench.latency

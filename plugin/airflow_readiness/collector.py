@@ -15,10 +15,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.triggers.base import StartTriggerArgs
 
 from airflow_readiness import config
 from airflow_readiness.core.document import Launch, readiness_to_json
+from airflow_readiness.errors import ReadinessError
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import launch_asset, source
 
@@ -29,31 +29,26 @@ if TYPE_CHECKING:
     from airflow_readiness.core.state import Readiness
 
 # Every worker that publishes reads the DAG file anew: what a server needs is imported when it is needed.
-_TRIGGER = "airflow_readiness_triggers.collector.CollectorTrigger"
 
 
 class CollectOperator(BaseOperator):
-    """Waits in the triggerer until something is due; publishes it on a worker."""
+    """Waits in the triggerer until something is due; publishes it on a worker.
 
-    start_from_trigger = True
+    Launches come in bursts, and from the end of a run until the next one listens in the triggerer five
+    seconds pass. So each run first looks for a moment from the worker.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        settings = config.load()
         self.sources = [asset.name for asset in self.outlets if isinstance(asset, Asset)]
-        self.start_trigger_args = StartTriggerArgs(
-            trigger_cls=_TRIGGER,
-            trigger_kwargs={"sources": self.sources, "rotate": settings.fallback * 0.9},
-            next_method="publish",
-            timeout=timedelta(seconds=settings.fallback),
-        )
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> None:
         """As Airflow does; if the trigger timed out or crashed, find out here what is due."""
         if next_method != "publish":
             self.log.warning("the triggerer did not answer (%s); looking from the worker", next_kwargs)
-            return self._publish(context, step=True)
-        return self.publish(context, **(next_kwargs or {}))
+            self.publish(context, step=True)
+            return
+        super().resume_execution(next_method, next_kwargs, context)
 
     def prepare_for_execution(self) -> Self:
         """As Airflow does, without outlets: those are for the asset graph.
@@ -66,21 +61,46 @@ class CollectOperator(BaseOperator):
         return task
 
     def execute(self, context: Context) -> None:
-        """Without a triggerer at all: what is due, found out here."""
-        self._publish(context, step=True)
+        """Publish what becomes due within a moment; else wait in the triggerer."""
+        from airflow_readiness.outbox import MOMENT
+        from airflow_readiness_triggers.collector import CollectorTrigger
 
-    def publish(self, context: Context, event: Mapping[str, Any] | None = None) -> None:
-        """What the trigger found due, or what is due by now."""
-        self._publish(context, step=False)
+        settings = config.load()
+        try:
+            self.publish(context, moment=MOMENT)
+        except ReadinessError as error:
+            # a task that fails at once would be started again at once, without end: the trigger backs off
+            self.log.error("%s", error)
+        if not self.outlets:
+            self.defer(
+                trigger=CollectorTrigger(self.sources, rotate=settings.fallback * 0.9),
+                method_name="publish",
+                timeout=timedelta(seconds=settings.fallback),
+            )
 
-    def _publish(self, context: Context, *, step: bool) -> None:
+    def publish(
+        self,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        *,
+        step: bool = False,
+        moment: float = 0,
+    ) -> None:
+        """Make what is due the task's outlets.
+
+        :param event: what woke the trigger; what is due is found out here
+        :param step: take the processor's step first
+        :param moment: seconds to wait for a launch before the sources have their turn
+        """
         from airflow_readiness.outbox import due_in_postgres
         from airflow_readiness.store.store import POSTGRES_DOWN
 
         settings = config.load()
         endpoints = config.endpoints(settings)
         try:
-            due = asyncio.run(due_in_postgres(settings, endpoints, self.sources, _recorded, step=step))
+            due = asyncio.run(
+                due_in_postgres(settings, endpoints, self.sources, _recorded, step=step, moment=moment)
+            )
             events = _launch_events(due.launches) | _source_events(due.lineage)
         except POSTGRES_DOWN as error:
             self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)

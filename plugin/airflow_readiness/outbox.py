@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,9 @@ Recorded = Callable[[Launch, dt.datetime], "dt.datetime | None"]
 
 #: Launches about which Airflow is asked one by one, at 13 ms each; of more, the registrar knows sooner.
 ASK: Final = 20
+#: Seconds for which a worker looks for launches before it leaves that to the triggerer, and how often.
+MOMENT: Final = 4.0
+GLANCE: Final = 0.2
 #: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
 PATIENCE: Final = 15.0
 #: An event is stamped before its transaction ends: the registrar may have missed one of this age.
@@ -45,21 +49,29 @@ async def due_in_postgres(
     sources: list[str],
     recorded: Recorded,
     *,
-    step: bool,
+    step: bool = False,
+    moment: float = 0,
 ) -> Due:
     """What is due, by Postgres, and marked there as attempted.
 
     :param sources: sources that are published although no flow waits for them
     :param recorded: asks Airflow for the event of a launch
     :param step: take a full step of the engine first (nobody in the triggerer does)
+    :param moment: seconds to wait for a launch before the sources have their turn
     """
+    until = time.monotonic() + moment
     async with open_store(endpoints.postgres) as store:
+        await store.run("beat", "collector", None, None)
         if step:
             await engine.full_step(store, settings, endpoints.redis)
-        launches = await _launches(store, settings.batch_size, recorded)
-        if launches:
-            await store.run_pairs("attempt", [(each.condition.text, each.business_date) for each in launches])
-            return Due(launches=launches)
+        while True:
+            if launches := await _launches(store, settings.batch_size, recorded):
+                pairs = [(each.condition.text, each.business_date) for each in launches]
+                await store.run_pairs("attempt", pairs)
+                return Due(launches=launches)
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(GLANCE)
         rows = await store.fetch("lineage", settings.batch_size, sources)
         await store.run_pairs("lineage_attempt", [(row["source"], row["business_date"]) for row in rows])
         return Due(lineage=[readiness_of(row) for row in rows])

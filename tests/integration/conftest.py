@@ -175,7 +175,7 @@ def settings() -> Config:
         default_deadline=dt.time(18),
         batch_size=100,
         coalesce=0.1,
-        fallback=600,
+        fallback=3600,
         registrar_interval=0.2,
     )
 

@@ -60,7 +60,7 @@ async def test_nobody_at_work_the_step_is_taken_and_the_collector_hastened(
     await ready_flow(store, add_flow, today)
     await stand_in.look(store)
     assert await launches(store) == 1
-    assert load_launch(await redis.get(launch_key(SALES.text, today.isoformat()))).decided_at
+    assert load_launch(await redis.get(launch_key(SALES.text, today.isoformat())) or "").decided_at
     assert hastened == [COLLECTOR]
 
 

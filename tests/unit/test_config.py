@@ -23,7 +23,7 @@ def test_nothing_has_to_be_set() -> None:
         default_deadline=dt.time(6),
         batch_size=100,
         coalesce=0.1,
-        fallback=600,
+        fallback=3600,
         registrar_interval=2,
     )
 

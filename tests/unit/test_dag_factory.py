@@ -49,44 +49,38 @@ def test_none_is_ever_paused_by_airflow(dag: DAG) -> None:
     assert dag.is_paused_upon_creation is False
 
 
-def test_each_task_starts_in_the_triggerer_and_is_tried_again(dag: DAG) -> None:
+def test_each_task_is_tried_again(dag: DAG) -> None:
     task = _task(dag)
-    assert task.start_from_trigger is True
     assert task.retries == 5
     assert task.retry_delay == timedelta(seconds=5)
 
 
-def test_the_classes_of_the_triggers_are_those_that_never_change() -> None:
-    dags = _by_id()
-    classes = {name: _task(dag).start_trigger_args.trigger_cls for name, dag in dags.items()}
-    assert classes == {
-        "readiness_processor": "airflow_readiness_triggers.processor.ProcessorTrigger",
-        "readiness_collector": "airflow_readiness_triggers.collector.CollectorTrigger",
-    }
-    assert set(classes.values()) | {"airflow_readiness_triggers.ready.ReadyTrigger"} == FROZEN
+@pytest.fixture
+def processor() -> Any:
+    """The task that starts in the triggerer."""
+    return _task(_by_id()["readiness_processor"])
 
 
-def test_each_trigger_takes_what_its_task_gives_it(dag: DAG) -> None:
-    arguments = _task(dag).start_trigger_args
+def test_the_processor_starts_in_the_triggerer_and_its_trigger_takes_what_it_is_given(processor: Any) -> None:
+    assert processor.start_from_trigger is True
+    arguments = processor.start_trigger_args
+    assert arguments.trigger_cls in FROZEN
     module, _, name = arguments.trigger_cls.rpartition(".")
     trigger = getattr(__import__(module, fromlist=[name]), name)(**arguments.trigger_kwargs)
     assert trigger.serialize() == (arguments.trigger_cls, arguments.trigger_kwargs)
 
 
-def test_the_task_rotates_before_a_worker_would_take_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_processor_rotates_before_a_worker_would_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__READINESS__FALLBACK", "100")
-    for dag in readiness_dags():
-        arguments = _task(dag).start_trigger_args
-        assert arguments.timeout == timedelta(seconds=100)
-        assert arguments.trigger_kwargs["rotate"] == 90
+    arguments = _task(_by_id()["readiness_processor"]).start_trigger_args
+    assert arguments.timeout == timedelta(seconds=100)
+    assert arguments.trigger_kwargs["rotate"] == 90
 
 
 def test_the_sources_are_outlets_of_the_collector_alone() -> None:
     dags = _by_id(sources=["b.t", "a.t", "b.t"])
     assert _task(dags["readiness_collector"]).outlets == [source("a.t"), source("b.t")]
-    assert _task(dags["readiness_collector"]).start_trigger_args.trigger_kwargs["sources"] == ["a.t", "b.t"]
+    assert _task(dags["readiness_collector"]).sources == ["a.t", "b.t"]
     assert _task(dags["readiness_processor"]).outlets == []
 
 
@@ -101,8 +95,8 @@ def test_the_arguments_of_both_dags_can_be_given() -> None:
         assert _task(dag).owner == "platform"
 
 
-def test_airflow_stores_each_with_its_trigger(dag: DAG) -> None:
-    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+def test_airflow_stores_the_processor_with_its_trigger() -> None:
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(_by_id()["readiness_processor"]))
     (task,) = stored.tasks
     assert task.start_from_trigger is True
     assert task.start_trigger_args is not None

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class ProcessGroup:
     """Named programs in one process group of their own, each with a log file."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _leader: int = 0
 
@@ -108,7 +108,7 @@ def _family(pids: Sequence[int]) -> list[psutil.Process]:
 
 
 @contextlib.contextmanager
-def process_group(folder: Path, environment: Mapping[str, str]) -> Iterator[ProcessGroup]:
+def process_group(folder: Path, environment: dict[str, str]) -> Iterator[ProcessGroup]:
     """A group that is ended at the end, however that comes."""
     group = ProcessGroup(folder, environment)
     try:

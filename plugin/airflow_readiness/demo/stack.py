@@ -80,7 +80,8 @@ class Stack:
         self.airflow.start(component, command)
 
 
-def _connection(conn_type: str, **fields: Any) -> str:
+def connection(conn_type: str, **fields: Any) -> str:
+    """An Airflow connection, as an environment variable holds it."""
     return json.dumps({"conn_type": conn_type, **fields})
 
 
@@ -118,9 +119,9 @@ def environment(
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW_CONN_READINESS_POSTGRES": _connection("postgres", **database),
-        "AIRFLOW_CONN_READINESS_REDIS": _connection("redis", host="127.0.0.1", port=redis_port),
-        "AIRFLOW_CONN_WAREHOUSE": _connection("postgres", **database),
+        "AIRFLOW_CONN_READINESS_POSTGRES": connection("postgres", **database),
+        "AIRFLOW_CONN_READINESS_REDIS": connection("redis", host="127.0.0.1", port=redis_port),
+        "AIRFLOW_CONN_WAREHOUSE": connection("postgres", **database),
         MARK: str(folder),
         # what Airflow's own dependencies warn about is not for the eyes of who watches the demo
         "PYTHONWARNINGS": "ignore",

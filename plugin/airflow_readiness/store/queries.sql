@@ -76,9 +76,10 @@ update readiness.deployment set timezone = $1, default_deadline = $2
 where (timezone, default_deadline) is distinct from ($1, $2);
 
 -- name: beat
--- Every part: I am at work.
-insert into readiness.heartbeat (part, beat_at, detail) values ($1, coalesce($2, clock_timestamp()), $3)
-on conflict (part) do update set beat_at = excluded.beat_at, detail = excluded.detail;
+-- Every part: I am at work. A detail of null leaves the last one.
+insert into readiness.heartbeat (part, beat_at, detail)
+values ($1, coalesce($2, clock_timestamp()), coalesce($3, '{}'::jsonb))
+on conflict (part) do update set beat_at = excluded.beat_at, detail = coalesce($3, heartbeat.detail);
 
 -- name: expect
 -- Sensor: judge this date from now on.

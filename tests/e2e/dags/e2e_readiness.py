@@ -13,8 +13,8 @@ from airflow_readiness.collector import CollectOperator
 class MortalCollector(CollectOperator):
     """Killed between publishing and success, when told so."""
 
-    def publish(self, context: Any, event: Mapping[str, Any] | None = None) -> None:
-        super().publish(context, event)
+    def publish(self, context: Any, event: Mapping[str, Any] | None = None, **how: Any) -> None:
+        super().publish(context, event, **how)
         for order in Path(os.environ["E2E_FOLDER"]).glob("die-*"):
             if any(order.name.removeprefix("die-") in asset.name for asset in self.outlets):
                 order.unlink()

