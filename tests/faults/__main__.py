@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.faults import history as histories
 from tests.faults import report
-from tests.faults.breakages import BREAKAGES
+from tests.faults.breakages import BREAKAGES, OURS
 from tests.faults.campaign import Campaign, Record
 from tests.faults.history import History
 from tests.faults.site import Site, site, wait_until_listening
@@ -29,11 +29,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--only", nargs="*", default=list(BREAKAGES), choices=list(BREAKAGES), metavar="KIND")
+    parser.add_argument("--native", action="store_true", help="the same by a deferrable task for each source")
     parser.add_argument("--markdown", action="store_true", help="print the table as the README has it")
     arguments = parser.parse_args()
     history = histories.make(arguments.seed, arguments.minutes, arguments.only)
     folder = Path(tempfile.mkdtemp(prefix="readiness-faults-"))
-    record, verdicts = _play(history, folder)
+    if arguments.native:
+        history.actions = [action for action in history.actions if action.subject not in OURS]
+    record, verdicts = _play(history, folder, arguments.native)
     console.print(report.table(record, verdicts))
     if arguments.markdown:
         console.print(report.markdown(record, verdicts), soft_wrap=True)
@@ -45,25 +48,29 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _play(history: History, folder: Path) -> tuple[Record, list[report.Verdict]]:
+def _play(history: History, folder: Path, native: bool) -> tuple[Record, list[report.Verdict]]:
     began = time.monotonic()
 
     def say(what: str) -> None:
         console.print(f"  {time.monotonic() - began:6.1f} s  {what}")
 
     (folder / "flows.json").write_text(histories.to_json(history))
-    dags = shutil.copytree(HERE / "dags", folder / "dags")
-    extra = {"FAULTS_FOLDER": str(folder), "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60"}
+    dags = shutil.copytree(HERE / ("dags_native" if native else "dags"), folder / "dags")
+    extra = {
+        "FAULTS_FOLDER": str(folder),
+        "PYTHONPATH": str(HERE.parents[1]),
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    }
     console.print(f"seed {history.seed}, {history.minutes:g} minutes, {len(history.flows)} flows")
     with site(folder, dags, say=say, extra=extra) as running:
-        wait_until_listening(running, len(history.flows))
-        campaign = Campaign(history, running, say)
+        wait_until_listening(running, len(history.flows), native)
+        campaign = Campaign(history, running, say, native)
         campaign.prepare()
         say("the campaign begins")
         record = campaign.play()
         say("the last launches")
         campaign.wait(set(report.expected(history, record)))
-        record.unwell = running.unwell()
+        record.unwell = [] if native else running.unwell()
         runs = _runs(running)
     return record, report.judge(history, record, runs)
 

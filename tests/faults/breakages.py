@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_readiness.core.names import COLLECTOR, PROCESSOR
@@ -38,8 +39,6 @@ class Breakage:
     recovery: float = 10
     #: whether logs and settings cannot be written meanwhile
     holds_writers: bool = False
-    #: whether Airflow's native way has the part that breaks
-    native: bool = True
 
 
 def _kill(part: str) -> Callable[[Site], None]:
@@ -56,6 +55,14 @@ def _pause(dag_id: str, paused: bool) -> Callable[[Site], None]:
 
 def _die(when: str) -> Callable[[Site], None]:
     return lambda site: (site.folder / f"die-{when}").touch()
+
+
+def die_when_told(folder: Path, when: str) -> None:
+    """On a worker: end this process as a crash would, once for each file ``die-…``."""
+    order = folder / f"die-{when}"
+    if order.exists():
+        order.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _redis_signal(number: signal.Signals) -> Callable[[Site], None]:
@@ -80,21 +87,20 @@ def _terminate_backends(site: Site) -> None:
     site.stack.sql(query, database="postgres")
 
 
+#: What Airflow's native way does not have.
+OURS: Final = {"collector_paused", "processor_paused"}
+
 BREAKAGES: Final[dict[str, Breakage]] = {
     "redis_restarted_empty": Breakage(
-        lambda site: site.stack.redis.stop(), lambda site: site.stack.redis.start(), native=False
+        lambda site: site.stack.redis.stop(), lambda site: site.stack.redis.start()
     ),
-    "redis_frozen": Breakage(_redis_signal(signal.SIGSTOP), _redis_signal(signal.SIGCONT), native=False),
-    "redis_flushed": Breakage(lambda site: site.flush_redis(), seconds=(1, 2), native=False),
+    "redis_frozen": Breakage(_redis_signal(signal.SIGSTOP), _redis_signal(signal.SIGCONT)),
+    "redis_flushed": Breakage(lambda site: site.flush_redis(), seconds=(1, 2)),
     "redis_blackholed": Breakage(
-        lambda site: site.redis_proxy.blackhole(), lambda site: site.redis_proxy.passing(), native=False
+        lambda site: site.redis_proxy.blackhole(), lambda site: site.redis_proxy.passing()
     ),
-    "redis_cut": Breakage(
-        lambda site: site.redis_proxy.cut(), lambda site: site.redis_proxy.passing(), native=False
-    ),
-    "redis_slow": Breakage(
-        lambda site: site.redis_proxy.delay(0.3), lambda site: site.redis_proxy.passing(), native=False
-    ),
+    "redis_cut": Breakage(lambda site: site.redis_proxy.cut(), lambda site: site.redis_proxy.passing()),
+    "redis_slow": Breakage(lambda site: site.redis_proxy.delay(0.3), lambda site: site.redis_proxy.passing()),
     "postgres_refuses": Breakage(
         _postgres_refuses, _postgres_accepts, counted_from="known", holds_writers=True
     ),
@@ -130,9 +136,9 @@ BREAKAGES: Final[dict[str, Breakage]] = {
     "worker_killed_before": Breakage(_die("before"), seconds=(10, 15), bound=60, recovery=20),
     "worker_killed_after": Breakage(_die("after"), seconds=(10, 15), bound=60, recovery=20),
     "collector_paused": Breakage(
-        _pause(COLLECTOR, True), _pause(COLLECTOR, False), bound=60, counted_from="end", native=False
+        _pause(COLLECTOR, True), _pause(COLLECTOR, False), bound=60, counted_from="end"
     ),
     "processor_paused": Breakage(
-        _pause(PROCESSOR, True), _pause(PROCESSOR, False), seconds=(20, 60), bound=120, native=False
+        _pause(PROCESSOR, True), _pause(PROCESSOR, False), seconds=(20, 60), bound=120
     ),
 }

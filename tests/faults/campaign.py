@@ -42,12 +42,17 @@ class Record:
 
 
 class Campaign:
-    """Plays one history."""
+    """Plays one history.
 
-    def __init__(self, history: History, site: Site, say: Callable[[str], None]) -> None:
+    :param native: Airflow's native way: start the task of each source and date, as a schedule would
+    """
+
+    def __init__(self, history: History, site: Site, say: Callable[[str], None], native: bool = False) -> None:
         self._history = history
         self._site = site
         self._say = say
+        self._native = native
+        self._to_start: list[tuple[str, int]] = []
         self._held: list[Action] = []
         self._broken: Fault | None = None
         self.record = Record({name: Needed(count) for name, count in history.needed.items()})
@@ -67,6 +72,7 @@ class Campaign:
             time.sleep(max(began + action.at - time.time(), 0))
             queue += self._do(action, began)
             queue.sort(key=lambda each: each.at)
+            self._start_native()
         return self.record
 
     def _do(self, action: Action, began: float) -> list[Action]:
@@ -135,6 +141,21 @@ class Campaign:
             known.deadlines.append((span, deadline))
         else:
             self.record.days[key] = SourceDay(span, [(span, deadline)])
+            if self._native:
+                self._to_start.append(key)
+
+    def _start_native(self) -> None:
+        while self._to_start:
+            name, number = self._to_start[0]
+            day = self._site.day(number).isoformat()
+            body = {"dag_run_id": day, "logical_date": None, "conf": {"day": day}}
+            try:
+                self._site.stack.rest.call("POST", f"/api/v2/dags/native_{name}/dagRuns", body)
+            except (OSError, RuntimeError) as error:
+                # the API server is away: a schedule would go on when it is back. 409: it had heard
+                if "409" not in str(error):
+                    return
+            self._to_start.pop(0)
 
     @staticmethod
     def _span(write: Callable[[], object]) -> Span:

@@ -108,12 +108,19 @@ def site(folder: Path, dags: Path, *, say: Say, extra: Mapping[str, str]) -> Ite
         yield built[0]
 
 
-def wait_until_listening(running: Site, flows: int) -> None:
+def wait_until_listening(running: Site, flows: int, native: bool = False) -> None:
     """Until all flows are registered, and the processor and the collector wait in the triggerer."""
+
+    def parsed() -> bool:
+        query = "select from dag where not is_stale and not is_paused"
+        return len(running.stack.sql(query, database="airflow")) > flows
 
     def listening() -> bool:
         able = running.stack.sql("select from readiness.flow where not broken")
         beats = running.stack.sql("select from readiness.heartbeat where detail->>'redis' = 'true'")
         return len(able) == flows and len(beats) == 2
 
-    wait_until(listening, 180, "all flows in the registry, a processor and a collector", pause=0.5)
+    if native:
+        wait_until(parsed, 180, "all flows, and a DAG for each source", pause=0.5)
+    else:
+        wait_until(listening, 180, "all flows in the registry, a processor and a collector", pause=0.5)

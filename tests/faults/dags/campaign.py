@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from airflow.sdk.definitions.asset import BaseAsset
 
 from airflow_readiness import dag_factory, readiness_dags, ready, source
 from airflow_readiness.collector import CollectOperator
+from tests.faults.breakages import die_when_told
 
 FOLDER = Path(os.environ["FAULTS_FOLDER"])
 
@@ -40,16 +40,10 @@ class MortalCollector(CollectOperator):
     """Killed before or after it has said what it publishes, once for each file ``die-…``."""
 
     def publish(self, context: Any, event: Mapping[str, Any] | None = None, **how: Any) -> None:
-        self._die("before")
+        die_when_told(FOLDER, "before")
         super().publish(context, event, **how)
         if self.outlets:
-            self._die("after")
-
-    def _die(self, when: str) -> None:
-        order = FOLDER / f"die-{when}"
-        if order.exists():
-            order.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+            die_when_told(FOLDER, "after")
 
 
 vars(dag_factory)["CollectOperator"] = MortalCollector
