@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-from airflow_readiness import config
+from airflow_readiness import config, metrics
 from airflow_readiness.core.document import Launch, readiness_to_json
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import launch_asset, source
@@ -87,6 +87,7 @@ class CollectOperator(BaseOperator):
             events = _launch_events(self._due_by_redis(endpoints, settings.batch_size))
         # exactly these are registered with the task's success, in one transaction
         self.outlets = list(events)
+        metrics.batch(sum(len(days) for days, _ in events.values()))
         for asset, (days, extra) in events.items():
             accessor = context["outlet_events"][asset]
             accessor.add_partitions(days)

@@ -10,11 +10,9 @@ import pendulum
 from airflow.sdk import DAG
 
 from airflow_readiness.collector import CollectOperator
+from airflow_readiness.core.names import COLLECTOR, PROCESSOR
 from airflow_readiness.processor import ProcessOperator
 from airflow_readiness.schedule import sources as assets_of
-
-PROCESSOR = "readiness_processor"
-COLLECTOR = "readiness_collector"
 
 
 def readiness_dags(*, sources: Iterable[str] = (), **dag_arguments: Any) -> tuple[DAG, DAG]:

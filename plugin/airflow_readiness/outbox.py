@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from airflow_readiness import config, engine
+from airflow_readiness import config, engine, metrics
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.engine import Pair, launch_of
@@ -54,6 +54,7 @@ async def due_in_postgres(
     :param step: take a full step of the engine first (nobody in the triggerer does)
     """
     async with open_store(endpoints.postgres) as store:
+        await store.run("beat", "collector", None, {"publishing": True})
         if step:
             await engine.full_step(store, settings, endpoints.redis)
         launches = await _launches(store, settings.batch_size, recorded)
@@ -90,7 +91,8 @@ async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch
             if published_at is None:
                 clear.append(launch)
             else:
-                await store.run("published", *([value] for value in (*pair, published_at, launch.to_json())))
+                columns = ([value] for value in (*pair, published_at, launch.to_json()))
+                metrics.recorded(await store.fetch("published", *columns))
     if doubtful and await _registrar_looked(store, now):
         due = [launch_of(row) for row in await store.fetch("outbox", limit)]
         clear += [each for each in due if (each.condition.text, each.business_date) in doubtful]

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from airflow_readiness import config
+from airflow_readiness import config, health, metrics
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import LAUNCH_GROUP
@@ -105,7 +105,8 @@ class Registrar:
                 await self._write_flows(store, seen.flows)
             await self._write_events(store, seen.events)
             await self._write_runs(store, wanted, seen.runs)
-            await store.run("beat", "registrar", clock["now"], {"flows": len(seen.flows)})
+            detail = {"flows": len(seen.flows), "triggerers": seen.triggerers, "paused": list(seen.paused)}
+            await store.run("beat", "registrar", clock["now"], detail)
         self._flows = seen.flows
         if full:
             self._full_at = now
@@ -159,7 +160,7 @@ class Registrar:
                     sources.append((event.name, day, event.at))
             except BadInput as error:
                 self._complain(f"an event of {event.name} is not one of a business date: {error}")
-        await store.run("published", *_columns(launches, 4))
+        metrics.recorded(await store.fetch("published", *_columns(launches, 4)))
         await store.run("lineage_published", *_columns(sources, 3))
 
     async def _write_runs(
@@ -182,8 +183,11 @@ async def registrar() -> AsyncIterator[None]:
     """A registrar at work until the end."""
     from airflow_readiness.airflow_metadata import look, start_run
 
-    task = asyncio.create_task(Registrar(look, start_run).serve(), name="readiness-registrar")
+    tasks = [
+        asyncio.create_task(Registrar(look, start_run).serve(), name="readiness-registrar"),
+        asyncio.create_task(health.watch(), name="readiness-health"),
+    ]
     try:
         yield
     finally:
-        await stop(task)
+        await stop(*tasks)

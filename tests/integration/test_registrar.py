@@ -57,7 +57,7 @@ class Airflow:
             raise self.broken
         self.wanted = sorted(wanted)
         runs = {pair: run for pair, run in self.runs.items() if pair in self.wanted}
-        return Seen(list(self.flows), list(self.events), runs)
+        return Seen(list(self.flows), list(self.events), runs, 2, ("x",))
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ async def test_it_says_that_it_is_at_work(store: Store, airflow: Airflow, regist
     began = await store.connection.fetchval("select clock_timestamp()")
     await registrar.register(store)
     (beat,) = await store.fetch("heartbeats")
-    assert (beat["part"], beat["detail"]) == ("registrar", {"flows": 1})
+    assert (beat["part"], beat["detail"]) == ("registrar", {"flows": 1, "triggerers": 2, "paused": ["x"]})
     assert beat["beat_at"] >= began
 
 
