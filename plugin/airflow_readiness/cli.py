@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Awaitable, Callable
 
     import asyncpg
+
+T = TypeVar("T")
 
 _CONN_ID = Arg(
     ("--conn-id",), help="Airflow connection of the Postgres (default: [readiness] postgres_conn_id)"
@@ -30,13 +32,17 @@ def get_cli_commands() -> list[GroupCommand]:
             help="Start flows when their sources are ready",
             subcommands=[
                 ActionCommand(
-                    "doctor", "What is wrong, and what to do; exit code 0, 1 or 2", run_doctor, (_JSON,), _CODES
+                    "doctor",
+                    "What is wrong, and what to do; exit code 0, 1 or 2",
+                    run_doctor,
+                    (_JSON, ARG_VERBOSE),
+                    _CODES,
                 ),
                 ActionCommand(
                     "repair",
                     "Start one flow that missed its launch, for one date, and nothing else",
                     run_repair,
-                    (_FLOW, _DATE, _JSON),
+                    (_FLOW, _DATE, _JSON, ARG_VERBOSE),
                 ),
                 GroupCommand(
                     name="db",
@@ -71,7 +77,7 @@ def run_doctor(args: Namespace) -> None:
 
     from airflow_readiness import doctor, health
 
-    found = asyncio.run(health.check_deployment())
+    found = _quietly(args, lambda: asyncio.run(health.check_deployment()))
     doctor.show(found, as_json=args.json)
     raise SystemExit(found.exit_code)
 
@@ -80,7 +86,16 @@ def run_repair(args: Namespace) -> None:
     """Start one flow for one date; exit with 1 and a reason if it may not be started."""
     from airflow_readiness import repair
 
-    raise SystemExit(repair.command(args.flow, args.date, as_json=args.json))
+    raise SystemExit(_quietly(args, lambda: repair.command(args.flow, args.date, as_json=args.json)))
+
+
+def _quietly(args: Namespace, work: Callable[[], T]) -> T:
+    """What ``work`` returns. Airflow writes its log to stdout, where the answer goes: not unless asked to."""
+    from airflow.utils.cli import suppress_logs_and_warning
+
+    answers: list[T] = []
+    suppress_logs_and_warning(lambda _args: answers.append(work()))(args)
+    return answers[0]
 
 
 def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:

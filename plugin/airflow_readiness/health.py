@@ -61,12 +61,16 @@ async def check(settings: config.Config, endpoints: config.Endpoints) -> Health:
 
 async def watch() -> None:
     """Report the number of problems as a metric, again and again until cancelled."""
+    complaint = ""
     while True:
         try:
             metrics.degraded((await check_deployment()).degraded)
-        except Exception:
+            complaint = ""
+        except Exception as error:
             # it lives in the API server, where nobody would see it end
-            log.exception("the health cannot be checked; trying on")
+            if complaint != str(error):
+                complaint = str(error)
+                log.exception("the health cannot be checked; trying on")
         await asyncio.sleep(EVERY)
 
 

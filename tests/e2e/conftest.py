@@ -19,7 +19,7 @@ from tests.e2e.world import World
 
 HERE = Path(__file__).parent
 #: how many flows dags/e2e_flows.py has
-FLOWS = 42
+FLOWS = 44
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
+from airflow.sdk._shared.observability.metrics import stats as airflow_stats
 from airflow.sdk.observability import stats
 
 from airflow_readiness import config, engine, health, metrics
@@ -59,13 +60,12 @@ class Statsd:
 @pytest.fixture
 def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process in which Airflow has not set up its metrics."""
-    module = "airflow.sdk._shared.observability.metrics.stats"
-    monkeypatch.setattr(f"{module}._factory", None)
-    monkeypatch.setattr(f"{module}._backend", None)
+    monkeypatch.setattr(airflow_stats, "_factory", None)
+    monkeypatch.setattr(airflow_stats, "_backend", None)
     metrics._stats.cache_clear()
     yield
-    with contextlib.suppress(AttributeError):
-        stats._get_backend().statsd.close()  # type: ignore[attr-defined]
+    if client := getattr(airflow_stats._backend, "statsd", None):
+        client.close()
     metrics._stats.cache_clear()
 
 
@@ -161,6 +161,7 @@ async def test_the_watch_tells_how_many_problems_there_are(
     monkeypatch: pytest.MonkeyPatch,
     at_work: AtWork,
     eventually: Eventually,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(config, "load", lambda: settings)
     monkeypatch.setattr(config, "endpoints", lambda _settings: endpoints)
@@ -170,10 +171,12 @@ async def test_the_watch_tells_how_many_problems_there_are(
         await eventually(lambda: (found.degraded, "g") in statsd.heard("degraded"))
         assert found.degraded >= 3
         # a check that fails altogether is not the end
-        monkeypatch.setattr(config, "endpoints", lambda _settings: None)
+        with monkeypatch.context() as broken:
+            broken.setattr(health, "check", None)
+            await eventually(lambda: "the health cannot be checked" in caplog.text)
         count = len(statsd.heard("degraded"))
-        monkeypatch.setattr(config, "endpoints", lambda _settings: endpoints)
         await eventually(lambda: len(statsd.heard("degraded")) > count)
+    assert caplog.text.count("the health cannot be checked") == 1
 
 
 def test_a_worker_that_has_no_loop_sends_at_once(statsd: Statsd) -> None:
@@ -197,7 +200,7 @@ async def test_a_metric_that_cannot_be_sent_raises_nothing_and_holds_up_nobody(
         asked.append("asked")
         raise RuntimeError("no statsd")
 
-    monkeypatch.setattr(metrics, "_stats", nobody)
+    monkeypatch.setattr(stats, "incr", nobody)
     metrics.redis_reconnect()
     await eventually(lambda: asked)
     await asyncio.to_thread(metrics.redis_reconnect)
