@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -25,36 +25,15 @@ from airflow_readiness.registrar import Registrar
 from airflow_readiness.store.store import Store
 from airflow_readiness_triggers.hub import open_hub
 from airflow_readiness_triggers.processor import Processor
+from tests.statsd import Statsd
+from tests.statsd import settings as statsd_settings
+from tests.statsd import statsd as listening_statsd
 
 pytestmark = pytest.mark.usefixtures("blocking_is_an_error", "nothing_left_behind")
 
 AtWork: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[asyncio.Task[Any]]]
 Eventually: TypeAlias = Callable[..., Awaitable[Any]]
 SALES = of_source("hive.sales")
-
-
-class Statsd:
-    """Where Airflow sends its metrics; hears those of ours."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
-        self._heard: list[str] = []
-
-    def heard(self, name: str) -> list[tuple[float, str]]:
-        """Every (value, kind) of a metric so far: ``ms``, ``g`` or ``c``."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._heard.append(self._socket.recv(1000).decode())
-        wanted = [
-            each.partition(":")[2] for each in self._heard if each.startswith(f"airflow.readiness.{name}:")
-        ]
-        return [(float(value), kind) for value, _, kind in (each.partition("|") for each in wanted)]
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
@@ -71,12 +50,10 @@ def uninitialised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch, uninitialised: None) -> Iterator[Statsd]:
-    listener = Statsd()
-    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
-    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
-    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(listener.port))
-    yield listener
-    listener.close()
+    with listening_statsd() as listener:
+        for name, value in statsd_settings(listener).items():
+            monkeypatch.setenv(name, value)
+        yield listener
 
 
 def now() -> dt.datetime:
@@ -205,3 +182,16 @@ async def test_a_metric_that_cannot_be_sent_raises_nothing_and_holds_up_nobody(
     await eventually(lambda: asked)
     await asyncio.to_thread(metrics.redis_reconnect)
     assert asked == ["asked"] * 2
+
+
+@pytest.mark.usefixtures("uninitialised")
+async def test_a_statsd_whose_name_takes_long_to_resolve_does_not_hold_up_the_loop(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    resolved = threading.Event()
+    waited: list[bool] = []
+    monkeypatch.setattr(stats, "incr", lambda *_: waited.append(resolved.wait(5)))
+    metrics.redis_reconnect()
+    resolved.set()
+    await eventually(lambda: waited)
+    assert waited == [True]
