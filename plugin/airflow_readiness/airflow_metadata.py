@@ -1,4 +1,4 @@
-"""What Airflow's metadata database knows of flows, events and runs. For the API server only.
+"""What Airflow's metadata database knows of flows, events and runs. For the API server and the CLI only.
 
 The models are Airflow's internals: they are imported here and nowhere else.
 """
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
+from airflow.configuration import conf as airflow_conf
 from airflow.exceptions import DagRunAlreadyExists
+from airflow.jobs.job import Job, JobState
 from airflow.models.asset import (
     AssetActive,
     AssetEvent,
@@ -28,7 +30,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP
+from airflow_readiness.core.names import COLLECTOR, LAUNCH_GROUP, PROCESSOR, SOURCE_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,22 @@ class Seen:
     events: list[EventSeen]
     #: pair → run_id; none: there is no run, and none is on its way
     runs: dict[tuple[str, str], str | None]
+    #: how many triggerers have a healthy heartbeat
+    triggerers: int = 0
+    #: those of our own two DAGs that are paused
+    paused: tuple[str, ...] = ()
 
 
 def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
     """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
     with create_session() as session:
-        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)))
+        return Seen(
+            _flows(session),
+            _events(session, since),
+            _runs(session, set(wanted)),
+            _triggerers(session),
+            _paused(session),
+        )
 
 
 def _flows(session: Session) -> list[FlowSeen]:
@@ -136,6 +148,26 @@ def _runs(session: Session, wanted: set[tuple[str, str]]) -> dict[tuple[str, str
     return {pair: found.get(pair) for pair in wanted if pair in found or pair not in on_its_way}
 
 
+def _triggerers(session: Session) -> int:
+    healthy = dt.timedelta(seconds=airflow_conf.getfloat("triggerer", "triggerer_health_check_threshold"))
+    alive = select(func.count()).where(
+        Job.job_type == "TriggererJob",
+        Job.state == JobState.RUNNING,
+        Job.latest_heartbeat > dt.datetime.now(dt.timezone.utc) - healthy,
+    )
+    return session.scalar(alive) or 0
+
+
+def _paused(session: Session) -> tuple[str, ...]:
+    ours = select(DagModel.dag_id).where(DagModel.dag_id.in_([PROCESSOR, COLLECTOR]), DagModel.is_paused)
+    return tuple(session.scalars(ours.order_by(DagModel.dag_id)))
+
+
+def run_id(partition_key: str) -> str:
+    """The id of the run that :func:`start_run` makes."""
+    return f"{DagRunType.ASSET_TRIGGERED.value}__readiness__{partition_key}"
+
+
 def start_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
     """Start one flow for one date, and nothing else; blocking. False if it was started so before.
 
@@ -145,7 +177,7 @@ def start_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
         trigger_dag(
             dag_id=dag_id,
             # the same name each time, so that Airflow refuses a second one
-            run_id=f"{DagRunType.ASSET_TRIGGERED.value}__readiness__{partition_key}",
+            run_id=run_id(partition_key),
             run_type=DagRunType.ASSET_TRIGGERED,
             triggered_by=DagRunTriggeredByType.ASSET,
             partition_key=partition_key,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+T = TypeVar("T")
+
 _CONN_ID = Arg(
     ("--conn-id",), help="Airflow connection of the Postgres (default: [readiness] postgres_conn_id)"
 )
+_FLOW = Arg(("flow",), help="DAG id of the flow")
+_DATE = Arg(("--date",), required=True, help="business date, YYYY-MM-DD")
+_JSON = Arg(("--json",), action="store_true", help="print a JSON object")
+_CODES = "Exit code: 0 all is well, 1 degraded, 2 launches do not come, or nothing can be read."
 _ROLES = ("writer", "releaser", "reader", "engine")
 
 
@@ -25,6 +31,19 @@ def get_cli_commands() -> list[GroupCommand]:
             name="readiness",
             help="Start flows when their sources are ready",
             subcommands=[
+                ActionCommand(
+                    "doctor",
+                    "What is wrong, and what to do; exit code 0, 1 or 2",
+                    run_doctor,
+                    (_JSON, ARG_VERBOSE),
+                    _CODES,
+                ),
+                ActionCommand(
+                    "repair",
+                    "Start one flow that missed its launch, for one date, and nothing else",
+                    run_repair,
+                    (_FLOW, _DATE, _JSON, ARG_VERBOSE),
+                ),
                 GroupCommand(
                     name="db",
                     help="The schema 'readiness' in Postgres",
@@ -46,10 +65,37 @@ def get_cli_commands() -> list[GroupCommand]:
                             ],
                         ),
                     ],
-                )
+                ),
             ],
         )
     ]
+
+
+def run_doctor(args: Namespace) -> None:
+    """Say what is wrong; exit with 1 if the system is degraded, with 2 if it is down."""
+    import asyncio
+
+    from airflow_readiness import doctor, health
+
+    found = _quietly(args, lambda: asyncio.run(health.check_deployment()))
+    doctor.show(found, as_json=args.json)
+    raise SystemExit(found.exit_code)
+
+
+def run_repair(args: Namespace) -> None:
+    """Start one flow for one date; exit with 1 and a reason if it may not be started."""
+    from airflow_readiness import repair
+
+    raise SystemExit(_quietly(args, lambda: repair.command(args.flow, args.date, as_json=args.json)))
+
+
+def _quietly(args: Namespace, work: Callable[[], T]) -> T:
+    """What ``work`` returns. Airflow writes its log to stdout, where the answer goes: not unless asked to."""
+    from airflow.utils.cli import suppress_logs_and_warning
+
+    answers: list[T] = []
+    suppress_logs_and_warning(lambda _args: answers.append(work()))(args)
+    return answers[0]
 
 
 def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Awaitable[Any]]) -> Any:

@@ -7,7 +7,6 @@ Airflow, never before; so a worker that dies anywhere in here neither loses nor 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
 
-from airflow_readiness import config
+from airflow_readiness import config, metrics
 from airflow_readiness.core.document import Launch, readiness_to_json
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.launch_context import EXTRA
@@ -92,49 +91,20 @@ class CollectOperator(BaseOperator):
         :param step: take the processor's step first
         :param moment: seconds to wait for a launch before the sources have their turn
         """
-        from airflow_readiness.outbox import due_in_postgres
-        from airflow_readiness.store.store import POSTGRES_DOWN
+        from airflow_readiness.outbox import due
 
         settings = config.load()
         endpoints = config.endpoints(settings)
-        try:
-            due = asyncio.run(
-                due_in_postgres(settings, endpoints, self.sources, _recorded, step=step, moment=moment)
-            )
-            events = _launch_events(due.launches) | _source_events(due.lineage)
-        except POSTGRES_DOWN as error:
-            self.log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
-            events = _launch_events(self._due_by_redis(endpoints, settings.batch_size))
+        found = asyncio.run(due(settings, endpoints, self.sources, _recorded, step=step, moment=moment))
+        events = _launch_events(found.launches) | _source_events(found.lineage)
         # exactly these are registered with the task's success, in one transaction
         self.outlets = list(events)
+        metrics.batch(sum(len(days) for days, _ in events.values()))
         for asset, (days, extra) in events.items():
             accessor = context["outlet_events"][asset]
             accessor.add_partitions(days)
             accessor.extra.update(extra)
             self.log.info("publishing %s for %s", asset.name, ", ".join(days))
-
-    def _due_by_redis(self, endpoints: config.Endpoints, limit: int) -> list[Launch]:
-        from airflow_readiness.outbox import BEFORE, due_in_redis, seen_in_airflow
-
-        due, broken = asyncio.run(due_in_redis(endpoints))
-        for sentence in broken:
-            self.log.error("%s", sentence)
-        unseen: list[Launch] = []
-        seen: list[Launch] = []
-        for launch in due[:limit]:
-            try:
-                begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
-                published_at = _recorded(launch, begin - BEFORE)
-            except Exception as error:
-                # Airflow cannot show an event whose run has not started yet; rather later than twice
-                self.log.warning("%s: Airflow does not say whether it was published (%s)", launch, error)
-            else:
-                known = dataclasses.replace(launch, published_at=published_at)
-                (seen if published_at else unseen).append(known)
-        if seen:
-            asyncio.run(seen_in_airflow(endpoints, seen))
-        now = dt.datetime.now(dt.timezone.utc)
-        return [_decided(launch, now) for launch in unseen]
 
 
 def _recorded(launch: Launch, since: dt.datetime) -> dt.datetime | None:
@@ -144,11 +114,6 @@ def _recorded(launch: Launch, since: dt.datetime) -> dt.datetime | None:
     asset, key = launch_asset(launch.condition), launch.business_date.isoformat()
     events = InletEventsAccessor(asset_name=asset.name, asset_uri=asset.uri).after(since.isoformat())
     return next((event.timestamp for event in events if event.partition_key == key), None)
-
-
-def _decided(launch: Launch, now: dt.datetime) -> Launch:
-    sources = {name: known.at(now) for name, known in launch.sources.items()}
-    return dataclasses.replace(launch, decided_at=launch.decided_at or now, sources=sources)
 
 
 Events = dict[Asset, tuple[list[str], dict[str, Any]]]

@@ -10,6 +10,7 @@
     │   └── BadDocument      a Redis or event document that does not parse
     ├── NotConfigured        a connection is missing or incomplete
     ├── SchemaMissing        the Postgres has no (or an older) readiness schema
+    ├── Refused              a command that would start a flow early or twice
     └── NotLaunched          ``launch()`` in a run that readiness did not start
 
 Every message names the value and says what to do.
@@ -48,6 +49,10 @@ class NotConfigured(ReadinessError):
 
 class SchemaMissing(ReadinessError):
     """The Postgres has no readiness schema, or one of another version."""
+
+
+class Refused(ReadinessError):
+    """A flow may not be started by hand: not launched, running already, or not able to run."""
 
 
 class NotLaunched(ReadinessError):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from airflow_readiness import config, engine
+from airflow_readiness import config, engine, metrics
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Readiness
 from airflow_readiness.engine import Pair, launch_of
 from airflow_readiness.signal import snapshot
-from airflow_readiness.store.store import Store, open_store, readiness_of
+from airflow_readiness.store.store import LOST, POSTGRES_DOWN, Store, open_store, readiness_of
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ MOMENT: Final = 4.0
 GLANCE: Final = 0.2
 #: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
 PATIENCE: Final = 15.0
+#: Seconds for which Airflow is asked what it has recorded, while Postgres is down.
+ASKING: Final = 5.0
 #: An event is stamped before its transaction ends: the registrar may have missed one of this age.
 IN_FLIGHT: Final = dt.timedelta(seconds=60)
 #: Where the registrar has never looked: somebody may publish by hand before the day itself.
@@ -41,6 +45,35 @@ class Due:
 
     launches: list[Launch] = field(default_factory=list)
     lineage: list[Readiness] = field(default_factory=list)
+
+
+async def due(
+    settings: config.Config,
+    endpoints: config.Endpoints,
+    sources: list[str],
+    recorded: Recorded,
+    *,
+    step: bool = False,
+    moment: float = 0,
+) -> Due:
+    """What is due by Postgres, as :func:`due_in_postgres` says; around it by Redis, if it is down."""
+    from airflow_readiness.signal.client import REDIS_DOWN
+
+    look = partial(due_in_postgres, settings, endpoints, sources, recorded, step=step, moment=moment)
+    try:
+        try:
+            return await look()
+        except LOST as error:
+            # a session that was ended says little of the server: once more
+            log.warning("the session with Postgres was lost (%s)", error)
+            return await look()
+    except POSTGRES_DOWN as error:
+        log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
+    try:
+        return Due(launches=await due_in_redis(endpoints, settings.batch_size, recorded))
+    except REDIS_DOWN as error:
+        log.warning("Redis cannot be read either (%s)", error)
+        return Due()
 
 
 async def due_in_postgres(
@@ -61,7 +94,7 @@ async def due_in_postgres(
     """
     until = time.monotonic() + moment
     async with open_store(endpoints.postgres) as store:
-        await store.run("beat", "collector", None, None)
+        await store.run("beat", "collector", None, {"publishing": True})
         if step:
             await engine.full_step(store, settings, endpoints.redis)
         while True:
@@ -102,7 +135,8 @@ async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch
             if published_at is None:
                 clear.append(launch)
             else:
-                await store.run("published", *([value] for value in (*pair, published_at, launch.to_json())))
+                columns = ([value] for value in (*pair, published_at, launch.to_json()))
+                metrics.recorded(await store.fetch("published", *columns))
     if doubtful and await _registrar_looked(store, now):
         due = [launch_of(row) for row in await store.fetch("outbox", limit)]
         clear += [each for each in due if (each.condition.text, each.business_date) in doubtful]
@@ -123,17 +157,40 @@ async def _registrar_looked(store: Store, since: dt.datetime) -> bool:
     return False
 
 
-async def due_in_redis(endpoints: config.Endpoints) -> tuple[list[Launch], list[str]]:
-    """What is due, by Redis, while Postgres is down; and a sentence for each broken document."""
+async def due_in_redis(endpoints: config.Endpoints, limit: int, recorded: Recorded) -> list[Launch]:
+    """What is due by Redis and not recorded in Airflow: the way around a Postgres that is down.
+
+    What Airflow has recorded is marked so in Redis, for the next look.
+
+    :raises REDIS_DOWN: if Redis cannot be read either
+    """
     from airflow_readiness.signal.client import open_redis
 
+    unseen: list[Launch] = []
+    seen: list[Launch] = []
     async with open_redis(endpoints.redis) as redis:
-        return await snapshot.due_launches(redis, dt.datetime.now(dt.timezone.utc))
+        now = dt.datetime.now(dt.timezone.utc)
+        due, broken = await snapshot.due_launches(redis, now)
+        for sentence in broken:
+            log.error("%s", sentence)
+        until = time.monotonic() + ASKING
+        for launch in due:
+            if len(unseen) == limit or time.monotonic() > until:
+                break
+            begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
+            try:
+                published_at = await asyncio.to_thread(recorded, launch, begin - BEFORE)
+            except Exception as error:
+                # Airflow cannot show an event whose run has not started yet; rather later than twice
+                log.warning("Airflow does not say whether %s was published for %s (%s)",
+                            launch.condition.text, launch.business_date, error)  # fmt: skip
+            else:
+                known = dataclasses.replace(launch, published_at=published_at)
+                (seen if published_at else unseen).append(known)
+        await snapshot.write(redis, [], seen)
+    return [_decided(launch, now) for launch in unseen]
 
 
-async def seen_in_airflow(endpoints: config.Endpoints, launches: list[Launch]) -> None:
-    """Say in Redis that these were published, while Postgres is down."""
-    from airflow_readiness.signal.client import open_redis
-
-    async with open_redis(endpoints.redis) as redis:
-        await snapshot.write(redis, [], launches)
+def _decided(launch: Launch, now: dt.datetime) -> Launch:
+    sources = {name: known.at(now) for name, known in launch.sources.items()}
+    return dataclasses.replace(launch, decided_at=launch.decided_at or now, sources=sources)

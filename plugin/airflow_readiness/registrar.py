@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from airflow_readiness import config
+from airflow_readiness import config, health, metrics
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import LAUNCH_GROUP
@@ -89,13 +89,13 @@ class Registrar:
             await asyncio.sleep(STANDBY)
         self._full_at = None
         while True:
-            await self.register(store)
-            await stand_in.look(store)
+            seen = await self.register(store)
+            await stand_in.look(store, seen.triggerers)
             self._outage = ""
             backoff.reset()
             await asyncio.sleep(interval)
 
-    async def register(self, store: Store) -> None:
+    async def register(self, store: Store) -> Seen:
         """One look at Airflow, written to our Postgres."""
         # the clock of our Postgres, before the look: what was attempted earlier was looked for
         (clock,) = await store.fetch("clock")
@@ -113,11 +113,13 @@ class Registrar:
                 await self._write_flows(store, seen.flows)
             await self._write_events(store, seen.events)
             await self._write_runs(store, wanted, seen.runs)
-            await store.run("beat", "registrar", clock["now"], {"flows": len(seen.flows)})
+            detail = {"flows": len(seen.flows), "triggerers": seen.triggerers, "paused": list(seen.paused)}
+            await store.run("beat", "registrar", clock["now"], detail)
         self._flows = seen.flows
         if full:
             self._full_at = now
         await self._repair(store)
+        return seen
 
     async def _repair(self, store: Store) -> None:
         """Start, each by itself, the flows that missed their launch: no event for everybody."""
@@ -167,7 +169,7 @@ class Registrar:
                     sources.append((event.name, day, event.at))
             except BadInput as error:
                 self._complain(f"an event of {event.name} is not one of a business date: {error}")
-        await store.run("published", *_columns(launches, 4))
+        metrics.recorded(await store.fetch("published", *_columns(launches, 4)))
         await store.run("lineage_published", *_columns(sources, 3))
 
     async def _write_runs(
@@ -190,8 +192,11 @@ async def registrar() -> AsyncIterator[None]:
     """A registrar at work until the end."""
     from airflow_readiness import airflow_metadata
 
-    task = asyncio.create_task(Registrar(airflow_metadata).serve(), name="readiness-registrar")
+    tasks = [
+        asyncio.create_task(Registrar(airflow_metadata).serve(), name="readiness-registrar"),
+        asyncio.create_task(health.watch(), name="readiness-health"),
+    ]
     try:
         yield
     finally:
-        await stop(task)
+        await stop(*tasks)

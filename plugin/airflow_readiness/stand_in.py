@@ -1,8 +1,9 @@
 """The registrar's second duty: what cannot wait for a triggerer that is gone.
 
-The processor and the collector live in the triggerer. Where neither was seen for a while (no
-triggerer, a paused DAG), the step is taken here, in the API server, and the collector's deferred
-task is let time out: the scheduler hands it to a worker, which publishes. It stays the one publisher.
+The processor and the collector live in the triggerer. Where there is none, or one of the two was
+not seen for a while (a paused DAG), the step is taken here, in the API server, and the collector's
+deferred task is let time out: the scheduler hands it to a worker, which publishes. It stays the one
+publisher.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class StandIn:
         self._step_at = 0.0
         self._standing_in = False
 
-    async def look(self, store: Store) -> None:
-        """Once after each look of the registrar."""
-        rows = await store.fetch("heartbeats")
+    async def look(self, store: Store, triggerers: int) -> None:
+        """Once after each look of the registrar, which has seen so many triggerers alive."""
+        rows = await store.fetch("heartbeats") if triggerers else []
         present = {row["part"] for row in rows if row["age"] < ABSENT}
         self._say(standing_in="processor" not in present)
         if self._standing_in and time.monotonic() >= self._step_at:
@@ -52,7 +53,7 @@ class StandIn:
             self._step_at = time.monotonic() + AGAIN
         if "collector" not in present and await store.fetch("outbox", 1):
             if await asyncio.to_thread(self._hasten, COLLECTOR):
-                log.warning("the collector was not seen for %g s: a worker publishes what is due", ABSENT)
+                log.warning("the collector is not at work in the triggerer: a worker publishes what is due")
 
     async def _step(self, store: Store) -> None:
         try:
@@ -62,7 +63,7 @@ class StandIn:
 
     def _say(self, *, standing_in: bool) -> None:
         if standing_in and not self._standing_in:
-            log.warning("the processor was not seen for %g s: its step is taken here until it is back", ABSENT)
+            log.warning("the processor is not at work: its step is taken here until it is back")
         if self._standing_in and not standing_in:
             log.info("the processor is back")
         self._standing_in = standing_in

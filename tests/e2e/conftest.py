@@ -16,10 +16,11 @@ from airflow_readiness.demo.processes import wait_until
 from airflow_readiness.demo.scenario import noon_timezone
 from airflow_readiness.demo.stack import stack
 from tests.e2e.world import World
+from tests.statsd import settings, statsd
 
 HERE = Path(__file__).parent
 #: how many flows dags/e2e_flows.py has
-FLOWS = 42
+FLOWS = 44
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +47,9 @@ def _world(folder: Path) -> Iterator[World]:
         "AIRFLOW__READINESS__FALLBACK": "90",
         "E2E_FOLDER": str(folder),
     }
-    with stack(folder / "state", dags, extra=extra) as running:
+    with statsd() as listener, stack(folder / "state", dags, extra=extra | settings(listener)) as running:
         today = running.sql("select (now() at time zone $1)::date as day", zone)[0]["day"]
-        world = World(running, dags, folder, today)
+        world = World(running, dags, folder, today, listener)
 
         def listening() -> bool:
             able = running.sql("select dag_id from readiness.flow where not broken")

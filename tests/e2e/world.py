@@ -9,6 +9,7 @@ from pathlib import Path
 
 from airflow_readiness.demo.processes import wait_until
 from airflow_readiness.demo.stack import Stack
+from tests.statsd import Statsd
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class World:
     dags: Path
     folder: Path
     today: dt.date
+    statsd: Statsd
 
     def days(self, count: int, before: int = 1) -> list[dt.date]:
         """Past business dates: the calendar opens none of them by itself."""

@@ -59,6 +59,8 @@ def _play(history: History, folder: Path, native: bool) -> tuple[Record, list[re
     extra = {
         "FAULTS_FOLDER": str(folder),
         "PYTHONPATH": str(HERE.parents[1]),
+        # by default Airflow takes five minutes each to see that a scheduler, or a worker's host, is gone
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     }
     console.print(f"seed {history.seed}, {history.minutes:g} minutes, {len(history.flows)} flows")

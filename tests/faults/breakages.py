@@ -127,7 +127,7 @@ BREAKAGES: Final[dict[str, Breakage]] = {
         _kill("triggerer"), _start("triggerer"), seconds=(70, 90), bound=120, recovery=40
     ),
     "scheduler_killed": Breakage(
-        _kill("scheduler"), _start("scheduler"), seconds=(1, 10), bound=60, counted_from="end", recovery=60
+        _kill("scheduler"), _start("scheduler"), seconds=(1, 10), bound=90, counted_from="end", recovery=60
     ),
     "api_server_killed": Breakage(
         _kill("api-server"), _start("api-server"), seconds=(1, 25), bound=60, counted_from="end", recovery=40

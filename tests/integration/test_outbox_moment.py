@@ -73,12 +73,12 @@ async def test_after_a_moment_without_a_launch_the_sources_have_their_turn(
     assert (due.launches, [each.source for each in due.lineage]) == ([], ["hive.b"])
 
 
-async def test_it_is_a_sign_of_life_that_leaves_the_last_detail(store: Store, look: Look) -> None:
+async def test_it_is_a_sign_of_life(store: Store, look: Look) -> None:
     await store.run("beat", "collector", await engine.clock(store) - dt.timedelta(hours=1), {"redis": True})
     await look(0)
     (row,) = await store.fetch("heartbeats")
     assert row["age"] < 60
-    assert row["detail"] == {"redis": True}
+    assert row["detail"] == {"publishing": True}
 
 
 async def test_cancelled_it_closes_its_connection(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import pytest
 
 from airflow_readiness import config
 from airflow_readiness import registrar as registrar_module
-from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
+from airflow_readiness.airflow_metadata import EventSeen, FlowSeen
 from airflow_readiness.config import Config, Endpoints
 from airflow_readiness.core.condition import Condition, combine, of_source
 from airflow_readiness.core.document import Launch, load_launch
@@ -20,6 +20,7 @@ from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP
 from airflow_readiness.demo.servers import free_port
 from airflow_readiness.registrar import HISTORY, OVERLAP, Registrar
 from airflow_readiness.store.store import Store, open_store
+from tests.integration.airflow_seen import Airflow
 
 pytestmark = pytest.mark.usefixtures("blocking_is_an_error", "nothing_left_behind")
 
@@ -29,40 +30,6 @@ Row: TypeAlias = Mapping[str, Any]
 
 SALES, STORES = of_source("hive.sales"), of_source("hive.stores")
 BOTH = combine("all", [SALES, STORES])
-
-
-class Airflow:
-    """What Airflow has, as the registrar would read it."""
-
-    def __init__(self) -> None:
-        self.flows: list[FlowSeen] = []
-        self.events: list[EventSeen] = []
-        self.runs: dict[tuple[str, str], str | None] = {}
-        self.broken: Exception | None = None
-        self.since: list[dt.datetime] = []
-        self.wanted: list[tuple[str, str]] = []
-        self.started: list[tuple[str, str]] = []
-        self.refuses: Exception | None = None
-        self.hastened: list[str] = []
-
-    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
-        if self.refuses:
-            raise self.refuses
-        assert load_launch(conf["readiness"]).business_date.isoformat() == key
-        self.started.append((dag_id, key))
-        return True
-
-    def hasten(self, dag_id: str) -> int:
-        self.hastened.append(dag_id)
-        return 1
-
-    def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
-        self.since.append(since)
-        if self.broken:
-            raise self.broken
-        self.wanted = sorted(wanted)
-        runs = {pair: run for pair, run in self.runs.items() if pair in self.wanted}
-        return Seen(list(self.flows), list(self.events), runs)
 
 
 @pytest.fixture
@@ -359,7 +326,7 @@ async def test_it_says_that_it_is_at_work(store: Store, airflow: Airflow, regist
     began = await store.connection.fetchval("select clock_timestamp()")
     await registrar.register(store)
     (beat,) = await store.fetch("heartbeats")
-    assert (beat["part"], beat["detail"]) == ("registrar", {"flows": 1})
+    assert (beat["part"], beat["detail"]) == ("registrar", {"flows": 1, "triggerers": 2, "paused": ["x"]})
     assert beat["beat_at"] >= began
 
 

@@ -66,16 +66,19 @@ async def test_a_launch_that_was_published_is_not_due(redis: Redis) -> None:
     assert await due(redis) == []
 
 
-async def test_what_nobody_has_decided_comes_first_the_oldest_before(redis: Redis) -> None:
+async def test_what_nobody_has_decided_comes_first_then_what_was_decided_last(redis: Redis) -> None:
     plans = [launch(f"a.t{n}", due_at=NOW - n * MINUTE) for n in (3, 1, 4, 2)]
-    decided = launch("a.decided", decided_at=NOW - 9 * MINUTE, due_at=NOW - 9 * MINUTE)
-    await write(redis, [], [decided, *plans])
-    assert [each.source for each in await due(redis)] == ["a.t4", "a.t3", "a.t2", "a.t1", "a.decided"]
+    decided = [launch(f"a.decided{n}", decided_at=NOW - n * MINUTE, due_at=NOW) for n in (2, 4, 1)]
+    await write(redis, [], [*decided, *plans])
+    assert [each.source for each in await due(redis)] == [
+        *("a.t4", "a.t3", "a.t2", "a.t1"),
+        *("a.decided1", "a.decided2", "a.decided4"),
+    ]
 
 
-async def test_a_launch_that_was_decided_is_a_signal_for_an_hour(redis: Redis) -> None:
+async def test_a_launch_that_was_decided_is_a_signal_for_five_minutes(redis: Redis) -> None:
     await write(redis, [], [launch("a.b", decided_at=NOW)])
-    assert 3540 < await redis.ttl(launch_key("a.b", "2026-11-22")) <= 3600
+    assert 240 < await redis.ttl(launch_key("a.b", "2026-11-22")) <= 300
 
 
 async def test_sources_are_no_launches(redis: Redis) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from airflow_readiness import metrics
 from airflow_readiness.config import Endpoints
 from airflow_readiness.core.names import KEY_PREFIX
 from airflow_readiness.signal.client import REDIS_DOWN, TIMEOUT, ensure_events, open_redis
@@ -150,6 +151,7 @@ class Hub:
                 if self.connected or not self.reconnects:
                     log.warning("Redis is unreachable (%s); reading from Postgres until it is back", error)
             self.reconnects += 1
+            metrics.redis_reconnect()
             self._turn(False)
             await backoff.pause()
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from redis.asyncio import Redis
 
-from airflow_readiness import config, engine
+from airflow_readiness import config, engine, metrics
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
@@ -97,16 +97,22 @@ class Processor:
             everything, self._flows_changed = self._flows_changed, False
             if everything:
                 await self._look_at_doorbell(store)
-                await store.run("beat", "processor", None, {"deaf": bool(self._deaf), "redis": self._in_redis})
                 full_at = asyncio.get_running_loop().time()
             ticked_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
             await self._write(store, redis, result, store_id)
+            if everything:
+                await self._beat(store)
             backoff.reset()
             self._complaint = ""
             await self._wait(result, ticked_at, mark, store_id)
             if asyncio.get_running_loop().time() >= full_at + SAFETY:
                 self._flows_changed = True
+
+    async def _beat(self, store: Store) -> None:
+        await store.run("beat", "processor", None, {"deaf": bool(self._deaf), "redis": self._in_redis})
+        (today,) = await store.fetch("sources_today")
+        metrics.sources_today(**today)
 
     async def _hears_itself(self, store: Store) -> bool:
         # A pooler in transaction mode accepts LISTEN and delivers nothing.

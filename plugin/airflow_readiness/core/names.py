@@ -13,10 +13,10 @@ PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]*")
 
 SOURCE_GROUP: Final = "readiness"
 LAUNCH_GROUP: Final = "readiness-launch"
-#: The two DAGs of readiness.
+KEY_PREFIX: Final = "readiness:"
+#: The two DAGs of ``readiness_dags()``.
 PROCESSOR: Final = "readiness_processor"
 COLLECTOR: Final = "readiness_collector"
-KEY_PREFIX: Final = "readiness:"
 #: Says which Postgres the keys in Redis were written from; its absence means that Redis came back empty.
 SNAPSHOT_KEY: Final = "readiness:snapshot"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airflow_readiness.core.document import Launch, dump_readiness, load_launch
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which a document stays: longer than any window is open.
 TTL: Final = 4 * 24 * 3600
-#: The same for a launch that was decided: a signal, for a worker that is there within the hour.
-TTL_DECIDED: Final = 3600
+#: The same for a launch that was decided: a signal, and for a while the way around Postgres.
+TTL_DECIDED: Final = 300
 #: Commands in one round trip.
 _CHUNK: Final = 1000
 
@@ -66,8 +67,14 @@ async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], li
                 continue
             if launch and not launch.published_at and _is_due(launch, now):
                 due.append(launch)
-    # what was decided was most likely published too, before Postgres went away
-    return sorted(due, key=lambda launch: (launch.decided_at is not None, launch.due_at or now)), broken
+    return sorted(due, key=partial(_turn, now)), broken
+
+
+def _turn(now: dt.datetime, launch: Launch) -> tuple[bool, dt.timedelta]:
+    """What was decided was most likely published too before Postgres went away: all but the last."""
+    if launch.decided_at:
+        return True, now - launch.decided_at
+    return False, (launch.due_at or now) - now
 
 
 def _is_due(launch: Launch, now: dt.datetime) -> bool:

@@ -76,10 +76,9 @@ update readiness.deployment set timezone = $1, default_deadline = $2
 where (timezone, default_deadline) is distinct from ($1, $2);
 
 -- name: beat
--- Every part: I am at work. A detail of null leaves the last one.
-insert into readiness.heartbeat (part, beat_at, detail)
-values ($1, coalesce($2, clock_timestamp()), coalesce($3, '{}'::jsonb))
-on conflict (part) do update set beat_at = excluded.beat_at, detail = coalesce($3, heartbeat.detail);
+-- Every part: I am at work.
+insert into readiness.heartbeat (part, beat_at, detail) values ($1, coalesce($2, clock_timestamp()), $3)
+on conflict (part) do update set beat_at = excluded.beat_at, detail = excluded.detail;
 
 -- name: expect
 -- Sensor: judge this date from now on.
@@ -115,7 +114,7 @@ from unnest($1::text[], $2::date[], $3::timestamptz[], $4::jsonb[])
 order by condition, business_date, published_at
 on conflict (condition, business_date) do update set published_at = excluded.published_at
     where launch.published_at is null
-returning condition, business_date;
+returning condition, business_date, decided_at, published_at, evidence;
 
 -- name: repairs
 -- Registrar: flows that missed their launch: published, no run, and none on its way when the registrar looked.
@@ -216,3 +215,46 @@ order by state = 'waiting' desc, business_date desc, source;
 -- CLI: when each part was last seen.
 select part, beat_at, extract(epoch from clock_timestamp() - beat_at)::float as age, detail
 from readiness.heartbeat order by part;
+
+-- name: troubles
+-- Health: deadlines that nobody has judged for a minute; launches that are stuck for as long although a
+-- flow is able to run; launches that are held because none is; flows that wait for repair.
+with unpublished as (
+    select l.condition || ' for ' || l.business_date as launch, l.decided_at, f.able,
+           greatest(l.decided_at, f.able_since) as since
+    from readiness.launch as l
+    cross join lateral (
+        select bool_or(not paused and not broken) as able,
+               min(seen_at) filter (where not paused and not broken) as able_since
+        from readiness.flow where condition = l.condition and gone_at is null
+    ) as f
+    where l.published_at is null and f.able is not null
+)
+select case when able then 'stuck' else 'held' end as kind, count(*)::int as number,
+       (array_agg(launch order by decided_at))[1:3] as first
+from unpublished
+where not able or since < clock_timestamp() - interval '60 seconds'
+group by able
+union all
+select 'missed', count(*)::int, (array_agg(r.dag_id || ' for ' || r.business_date order by r.seen_at))[1:3]
+from readiness.launch_run as r
+join readiness.launch as l using (condition, business_date)
+join readiness.flow as f using (dag_id)
+where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
+  and greatest(r.seen_at, f.seen_at) < clock_timestamp() - interval '60 seconds'
+union all
+select 'overdue', count(*)::int, (array_agg(source || ' for ' || business_date order by deadline_at))[1:3]
+from readiness.processed_log
+where state in ('waiting', 'missed') and not closed
+  and state = 'waiting' and deadline_at < clock_timestamp() - interval '60 seconds';
+
+-- name: sources_today
+-- Processor: how today's sources stand, for the metrics.
+select count(*) filter (where p.state = 'waiting')::int as waiting,
+       count(*) filter (where p.state = 'missed')::int as missed
+from readiness.deployment as d
+join readiness.processed_log as p on p.business_date = (clock_timestamp() at time zone d.timezone)::date;
+
+-- name: launch
+-- CLI: the launch of a condition for a date.
+select evidence, decided_at, published_at from readiness.launch where condition = $1 and business_date = $2;

@@ -31,6 +31,14 @@ POSTGRES_DOWN: Final = (
     ReadinessError,
 )
 
+#: What it raises when a session was ended that had worked.
+LOST: Final = (
+    ConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+)
+
 Row: TypeAlias = Mapping[str, Any]
 
 

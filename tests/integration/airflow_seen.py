@@ -1,0 +1,44 @@
+"""What Airflow has, for tests of the registrar that need no Airflow."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
+from airflow_readiness.core.document import load_launch
+
+
+class Airflow:
+    """What Airflow has, as the registrar would read it."""
+
+    def __init__(self) -> None:
+        self.flows: list[FlowSeen] = []
+        self.events: list[EventSeen] = []
+        self.runs: dict[tuple[str, str], str | None] = {}
+        self.broken: Exception | None = None
+        self.since: list[dt.datetime] = []
+        self.wanted: list[tuple[str, str]] = []
+        self.started: list[tuple[str, str]] = []
+        self.refuses: Exception | None = None
+        self.hastened: list[str] = []
+
+    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+        if self.refuses:
+            raise self.refuses
+        assert load_launch(conf["readiness"]).business_date.isoformat() == key
+        self.started.append((dag_id, key))
+        return True
+
+    def hasten(self, dag_id: str) -> int:
+        self.hastened.append(dag_id)
+        return 1
+
+    def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
+        self.since.append(since)
+        if self.broken:
+            raise self.broken
+        self.wanted = sorted(wanted)
+        runs = {pair: run for pair, run in self.runs.items() if pair in self.wanted}
+        return Seen(list(self.flows), list(self.events), runs, 2, ("x",))
