@@ -525,7 +525,7 @@ begin
                    greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start) as nth_at,
                    max(d.logged_at) as last_log_at,
                    least(sum(d.row_count), 9223372036854775807)::bigint as row_count,
-                   coalesce(jsonb_agg(jsonb_build_object('load_id', d.load_id, 'logged_at', d.logged_at,
+                   coalesce(jsonb_agg(jsonb_build_object('load_id', left(d.load_id, 200), 'logged_at', d.logged_at,
                                                          'row_count', d.row_count) order by d.logged_at)
                             filter (where d.place <= 20), '[]') as logs
             from (
