@@ -90,7 +90,8 @@ async def test_a_hundred_writers_lose_no_log_and_each_source_is_ready_once(
         await asyncio.gather(*map(writer, range(WRITERS)))
 
         async def all_launched() -> bool:
-            return await store.connection.fetchval("select count(*) from readiness.launch") == len(SOURCES)
+            count: int = await store.connection.fetchval("select count(*) from readiness.launch")
+            return count == len(SOURCES)
 
         await eventually(all_launched, within=30)
     assert await store.connection.fetchval("select count(*) from readiness.fm_log") == needed * len(SOURCES)
