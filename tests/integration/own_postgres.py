@@ -75,6 +75,10 @@ def own_postgres_server(folder: Path) -> Iterator[OwnPostgres]:
     with embedded_postgres(folder) as server:
         own = OwnPostgres(folder, server)
         try:
+            with (folder / "postgresql.conf").open("a") as settings:
+                # the machine itself does not fail in these tests
+                settings.write("max_connections = 200\nfsync = off\nsynchronous_commit = off\n")
+            own.restart("fast")
             yield own
         finally:
             # the wheel knows only the process that it started

@@ -26,7 +26,7 @@ AtWork: TypeAlias = Callable[..., contextlib.AbstractAsyncContextManager[asyncio
 Eventually: TypeAlias = Callable[..., Awaitable[Any]]
 AddFlow: TypeAlias = Callable[[str, Condition, dt.date], Any]
 
-WRITERS = 90  # and what the server's hundred connections leave for everybody else
+WRITERS = 100
 SOURCES = [f"hive.t{number}" for number in range(20)]
 LOGS = 5
 
@@ -51,56 +51,66 @@ def became(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
 
 
 async def test_a_hundred_writers_lose_no_log_and_each_source_is_ready_once(
-    store: Store,
     settings: Config,
-    endpoints: Endpoints,
+    fragile: Endpoints,
     today: dt.date,
     at_work: AtWork,
     eventually: Eventually,
-    add_flow: AddFlow,
     became: Counter[tuple[str, str]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await engine.configure(store, settings)
-    needed = WRITERS * LOGS
-    for name in SOURCES:
-        await store.connection.execute(
-            "select readiness.set_log_settings($1, $2, 23, 59, null, null, $3)", *name.split("."), needed
-        )
-        await add_flow(f"flow_{name}", of_source(name), today)
+    async with open_store(fragile.postgres) as store:
+        await engine.configure(store, settings)
+        needed = WRITERS * LOGS
+        for name in SOURCES:
+            await store.connection.execute(
+                "select readiness.set_log_settings($1, $2, 23, 59, null, null, $3)", *name.split("."), needed
+            )
+        flows = [
+            {
+                "dag_id": name,
+                "condition": name,
+                "expression": name,
+                "sources": [name],
+                "paused": False,
+                "broken": False,
+            }
+            for name in SOURCES
+        ]
+        await store.run("upsert_flows", flows)
 
-    async def writer(number: int) -> None:
-        connection = await asyncpg.connect(**endpoints.postgres)
-        try:
-            for log in range(LOGS):
-                # some in one transaction for all sources, each writer in an order of its own
-                order = SOURCES[number % 20 :] + SOURCES[: number % 20]
-                async with connection.transaction() if log % 2 else contextlib.nullcontext():
-                    for name in order:
-                        await connection.execute(
-                            "select readiness.report_log($1, $2, $3, load_id => $4)",
-                            *name.split("."),
-                            today,
-                            f"{number}-{log}",
-                        )
-        finally:
-            await connection.close()
+        async def writer(number: int) -> None:
+            connection = await asyncpg.connect(**fragile.postgres)
+            try:
+                for log in range(LOGS):
+                    # some in one transaction for all sources, each writer in an order of its own
+                    order = SOURCES[number % 20 :] + SOURCES[: number % 20]
+                    async with connection.transaction() if log % 2 else contextlib.nullcontext():
+                        for name in order:
+                            await connection.execute(
+                                "select readiness.report_log($1, $2, $3, load_id => $4)",
+                                *name.split("."),
+                                today,
+                                f"{number}-{log}",
+                            )
+            finally:
+                await connection.close()
 
-    async with at_work(Processor(settings, endpoints).serve()):
-        await asyncio.gather(*map(writer, range(WRITERS)))
+        async with at_work(Processor(settings, fragile).serve()):
+            await asyncio.gather(*map(writer, range(WRITERS)))
 
-        async def all_launched() -> bool:
-            count: int = await store.connection.fetchval("select count(*) from readiness.launch")
-            return count == len(SOURCES)
+            async def all_launched() -> bool:
+                count: int = await store.connection.fetchval("select count(*) from readiness.launch")
+                return count == len(SOURCES)
 
-        await eventually(all_launched, within=30)
-    assert await store.connection.fetchval("select count(*) from readiness.fm_log") == needed * len(SOURCES)
-    rows = await store.connection.fetch("select source, state, log_count from readiness.processed_log")
-    assert {tuple(row) for row in rows} == {(name, "ready", needed) for name in SOURCES}
-    assert {key: count for key, count in became.items() if key[1] == "ready"} == {
-        (name, "ready"): 1 for name in SOURCES
-    }
-    assert "the processor cannot work" not in caplog.text
+            await eventually(all_launched, within=30)
+        assert await store.connection.fetchval("select count(*) from readiness.fm_log") == needed * len(SOURCES)
+        rows = await store.connection.fetch("select source, state, log_count from readiness.processed_log")
+        assert {tuple(row) for row in rows} == {(name, "ready", needed) for name in SOURCES}
+        assert {key: count for key, count in became.items() if key[1] == "ready"} == {
+            (name, "ready"): 1 for name in SOURCES
+        }
+        assert "the processor cannot work" not in caplog.text
 
 
 async def test_a_hundred_thousand_rows_in_one_transaction_ring_once_and_hold_nobody_up(

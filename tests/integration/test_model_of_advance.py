@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
 import os
 import zoneinfo
@@ -92,7 +93,6 @@ class Advance(RuleBasedStateMachine):
         self.in_transaction = False
         self.final: dict[tuple[str, dt.date], tuple[object, ...]] = {}
         self.numbers = iter(range(10**9))
-        self.wake_at: dt.datetime | None = None
         self.agreed = False
 
     @initialize(start=starts, clock=clocks, ahead=st.integers(-1, 1))
@@ -127,7 +127,6 @@ class Advance(RuleBasedStateMachine):
             )
         )
         self.model.settings[source] = Setting(deadline, read_from, needed)
-        self.wake_at = None
 
     @rule(data=st.data(), source=sources, dated=st.integers(-2, 2) | st.none(), late=st.booleans())
     def log(self, data: st.DataObject, source: str, dated: int | None, late: bool) -> None:
@@ -145,7 +144,6 @@ class Advance(RuleBasedStateMachine):
             )
         )
         (self.uncommitted if late else self.model.logs).append(Log(source, day, logged_at, load_id))
-        self.wake_at = None
 
     @rule(kept=st.sampled_from([True, True, False]))
     def end_the_long_transaction(self, kept: bool) -> None:
@@ -153,7 +151,6 @@ class Advance(RuleBasedStateMachine):
             self.do(self.slow.connection.execute("commit" if kept else "rollback"))
             self.model.logs += self.uncommitted if kept else []
             self.uncommitted, self.in_transaction = [], False
-            self.wake_at = None
 
     @rule(data=st.data(), source=sources, ahead=st.integers(-2, 3), own_deadline=st.booleans())
     def expect(self, data: st.DataObject, source: str, ahead: int, own_deadline: bool) -> None:
@@ -161,7 +158,6 @@ class Advance(RuleBasedStateMachine):
         deadline = self.instant(data) if own_deadline else None
         self.do(self.store.run("expect", *source.split("."), day, deadline))
         self.model.expect(source, day, deadline)
-        self.wake_at = None
 
     @rule(waits_for=st.lists(sources, min_size=1, unique=True), ahead=st.integers(-3, 2) | st.just(-35))
     def add_flow(self, waits_for: list[str], ahead: int) -> None:
@@ -176,7 +172,6 @@ class Advance(RuleBasedStateMachine):
             )
         )
         self.model.flows[name] = Flow(tuple(waits_for), first)
-        self.wake_at = None
 
     @rule(data=st.data())
     def remove_flow(self, data: st.DataObject) -> None:
@@ -188,7 +183,6 @@ class Advance(RuleBasedStateMachine):
                 )
             )
             del self.model.flows[name]
-            self.wake_at = None
 
     # ------------------------------------------------------------------ the clock
 
@@ -200,13 +194,9 @@ class Advance(RuleBasedStateMachine):
             self.at = data.draw(st.sampled_from(later[:4]))
         else:
             self.at += dt.timedelta(minutes=ahead)
-        before = {pair: known.state for pair, known in self.model.known.items()}
         self.model.advance(self.at)
         self.do(self.store.fetch("advance", self.at))
         self.agree()
-        if self.wake_at is not None and self.at < self.wake_at:
-            woken = [pair for pair, state in before.items() if state == "waiting"]
-            assert all(self.model.known[pair].state == "waiting" for pair in woken), "before next_wake"
         assert self.do(self.store.fetch("advance", self.at)) == [], "twice at the same instant"
         self.look_ahead()
 
@@ -225,12 +215,19 @@ class Advance(RuleBasedStateMachine):
         self.final = {pair: shown[:4] for pair, shown in product.items() if shown[0] in ("ready", "late")}
 
     def look_ahead(self) -> None:
+        """Nothing happens before the processor wakes by itself: not a moment earlier, by the model."""
         (row,) = self.do(self.store.fetch("next_wake", self.at))
         wake_at: dt.datetime | None = row["wake_at"]
         assert wake_at is None or wake_at > self.at, "it would be called again at once, for ever"
-        # a row of the future counts without a bell: the timer finds it
-        to_come = any(log.logged_at > self.at for log in self.model.logs)
-        self.wake_at = None if to_come else wake_at
+        if any(log.logged_at > self.at for log in self.model.logs):
+            # a row of the future counts without a bell: the timer finds it
+            return
+        asleep = copy.deepcopy(self.model)
+        asleep.advance(wake_at - MICROSECOND if wake_at else self.at + dt.timedelta(days=40))
+        assert asleep.known.keys() == self.model.known.keys(), "a date begins before next_wake"
+        for pair, known in self.model.known.items():
+            if known.state == "waiting":
+                assert asleep.known[pair].state == "waiting", f"{pair} settles before next_wake"
 
     @invariant()
     def nothing_is_ready_by_the_logs_of_another_date(self) -> None:
