@@ -32,14 +32,14 @@ from airflow_readiness.signal.client import open_redis
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.tasks import stop
-from tests.integration.own_postgres import OwnPostgres, own_postgres_server
+from tests.integration.own_postgres import OwnPostgres, own_postgres_server, postgres_folder
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[Postgres]:
+    with postgres_folder() as folder, embedded_postgres(folder) as server:
         asyncio.run(_hurry(server))
         yield server
 
@@ -280,9 +280,9 @@ def add_flow(store: Store) -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture(scope="module")
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
+def own_postgres() -> Iterator[OwnPostgres]:
     """A Postgres for the tests of one file, which may do to it what they like."""
-    with own_postgres_server(tmp_path_factory.mktemp("own_postgres")) as server:
+    with postgres_folder() as folder, own_postgres_server(folder) as server:
         yield server
 
 

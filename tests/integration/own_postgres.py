@@ -57,6 +57,14 @@ class OwnPostgres:
 
 
 @contextlib.contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """Not below pytest's own folder: every session of pytest closes that to others, and where root runs
+    the tests Postgres is another user, who then cannot open its files any more."""
+    with tempfile.TemporaryDirectory(prefix="readiness_postgres") as folder:
+        yield Path(folder) / "data"
+
+
+@contextlib.contextmanager
 def frozen(pids: list[int]) -> Iterator[None]:
     """These processes stand still."""
     for pid in pids:
