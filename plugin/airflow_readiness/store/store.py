@@ -32,6 +32,8 @@ POSTGRES_DOWN: Final = (
     TimeoutError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    # a session that is terminated between two messages confuses asyncpg's own state
+    asyncpg.InternalClientError,
     asyncpg.PostgresError,
     ReadinessError,
 )
