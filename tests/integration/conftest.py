@@ -32,13 +32,14 @@ from airflow_readiness.signal.client import open_redis
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.tasks import stop
+from tests.integration.own_postgres import OwnPostgres, own_postgres_server, postgres_folder
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[Postgres]:
+    with postgres_folder() as folder, embedded_postgres(folder) as server:
         asyncio.run(_hurry(server))
         yield server
 
@@ -276,3 +277,33 @@ def add_flow(store: Store) -> Callable[..., Awaitable[None]]:
         )
 
     return add
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A Postgres for the tests of one file, which may do to it what they like."""
+    with postgres_folder() as folder, own_postgres_server(folder) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def fragile(own_postgres: OwnPostgres, endpoints: Endpoints) -> AsyncIterator[Endpoints]:
+    """A database with the schema on that Postgres, and the Redis of all."""
+    name = f"test_{next(_numbers)}"
+    dsn = dict(own_postgres.server.dsn(name))
+    async with one_connection(dict(own_postgres.server.dsn("postgres"))) as admin:
+        await admin.execute(f'create database "{name}"')
+    async with one_connection(dsn) as connection:
+        await upgrade(connection)
+    yield Endpoints(dsn, endpoints.redis)
+    async with one_connection(dict(own_postgres.server.dsn("postgres"))) as admin:
+        await admin.execute(f'drop database "{name}" with (force)')
+
+
+@contextlib.asynccontextmanager
+async def one_connection(dsn: dict[str, Any]) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(**dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()

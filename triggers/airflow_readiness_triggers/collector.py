@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 SOON: Final = 5.0
 #: Seconds between two looks when nothing is due.
 SLOW: Final = 30.0
+#: Seconds after a deadline at which it looks although nobody has called: a Postgres that hangs says nothing.
+AFTER_DEADLINE: Final = 1.0
 #: Seconds of quiet after which the source events (lineage) are published: they delay no launch.
 QUIET: Final = 4.0
 
@@ -84,6 +86,9 @@ class Collector:
             if lineage and quiet >= QUIET:
                 return "lineage"
             look_again = SOON if await store.fetch("snapshot_launches") else SLOW
+            (deadline,) = await store.fetch("next_deadline")
+            if deadline["seconds"] is not None:
+                look_again = min(look_again, deadline["seconds"] + AFTER_DEADLINE)
             await self._pause(watch, min(look_again, QUIET - quiet + 0.05) if lineage else look_again)
 
     async def _due_by_redis(self) -> bool:

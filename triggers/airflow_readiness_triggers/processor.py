@@ -89,11 +89,13 @@ class Processor:
         store_id = await engine.configure(store, self._settings)
         await store.ring_on(self._hear)
         store.connection.add_termination_listener(lambda _connection: self._rung.set())
-        self._hears = await self._hears_itself(store)
+        self._hears = await self._hears_others()
         self._in_redis = False
         self._flows_changed = True
         while True:
             self._rung.clear()
+            # a connection that hangs is found out here in 5 s, not in the step, which may take long
+            await store.fetch("clock")
             everything, self._flows_changed = self._flows_changed, False
             if everything:
                 await self._look_at_doorbell(store)
@@ -114,11 +116,13 @@ class Processor:
         (today,) = await store.fetch("sources_today")
         metrics.sources_today(**today)
 
-    async def _hears_itself(self, store: Store) -> bool:
-        # A pooler in transaction mode accepts LISTEN and delivers nothing.
+    async def _hears_others(self) -> bool:
+        # A pooler in transaction mode accepts LISTEN, and hands over what rings while a query of ours is
+        # under way, our own bell among it; what others ring in the time between is lost there.
         self._echo = uuid.uuid4().hex
         self._echoed.clear()
-        await store.ring(self._echo)
+        async with open_store(self._endpoints.postgres) as other:
+            await other.ring(self._echo)
         return await wait_for_event(self._echoed, SELF_TEST)
 
     async def _look_at_doorbell(self, store: Store) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from airflow_readiness.core.condition import Condition, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
 from airflow_readiness.core.state import Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
+
+# one that neither writes at length nor follows a document that is nested beyond reason
+_repr: Final = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 120
+_repr.maxlevel = 3
 
 
 def _object(raw: str | bytes | Mapping[str, Any], what: str) -> Mapping[str, Any]:
@@ -26,8 +32,15 @@ def _object(raw: str | bytes | Mapping[str, Any], what: str) -> Mapping[str, Any
 
 
 def _short(raw: object) -> str:
-    text = repr(raw)
-    return text if len(text) <= 120 else f"{text[:117]}…"
+    text = str(raw) if isinstance(raw, Exception) else _repr.repr(raw)
+    return text if len(text) <= 200 else f"{text[:197]}…"
+
+
+def _unreadable(what: str, raw: object, error: Exception) -> BadDocument:
+    return BadDocument(
+        f"{what}: {_short(raw)} does not parse ({type(error).__name__}: {_short(error)}); "
+        "it will be written anew from Postgres"
+    )
 
 
 def _instant(value: object) -> dt.datetime | None:
@@ -49,6 +62,19 @@ def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{value!r} is not a count")
     return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _of_sources(value: Any) -> dict[str, Readiness]:
+    known = {name: load_readiness(each) for name, each in value.items()}
+    if wrong := [name for name, each in known.items() if each.source != name]:
+        raise ValueError(f"what is known of {wrong[0]!r} is of {known[wrong[0]].source!r}")
+    return known
 
 
 def readiness_to_json(known: Readiness) -> dict[str, Any]:
@@ -90,13 +116,10 @@ def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
             log_count=_count(value["log_count"]),
             needed=_count(value["needed"]),
             ready_at=_instant(value.get("ready_at")),
-            configured=bool(value.get("configured", True)),
+            configured=_flag(value.get("configured", True)),
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadDocument(
-            f"a source's readiness: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
-            "it will be written anew from Postgres"
-        ) from error
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise _unreadable("a source's readiness", raw, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +169,7 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
         return Launch(
             condition=from_json(value["condition"]),
             business_date=parse_date(value["business_date"]),
-            sources={name: load_readiness(known) for name, known in value["sources"].items()},
+            sources=_of_sources(value["sources"]),
             decided_at=_instant(value.get("decided_at")),
             due_at=_instant(value.get("due_at")),
             published_at=_instant(value.get("published_at")),
@@ -154,7 +177,4 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
     except BadDocument:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise BadDocument(
-            f"a launch: {_short(raw)} does not parse ({type(error).__name__}: {error}); "
-            "it will be written anew from Postgres"
-        ) from error
+        raise _unreadable("a launch", raw, error) from error

@@ -9,7 +9,7 @@ from typing import Final
 from airflow_readiness.errors import BadName
 
 #: One part of ``database.table``; the SQL schema checks the same pattern.
-PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]*")
+PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}")
 
 SOURCE_GROUP: Final = "readiness"
 LAUNCH_GROUP: Final = "readiness-launch"
@@ -30,7 +30,7 @@ def split_source(name: object) -> tuple[str, str]:
     if len(parts) != 2 or not all(PART.fullmatch(part) for part in parts):
         raise BadName(
             f"{name!r} is not a source name: write it as 'database.table', "
-            "each part of letters, digits, '_', '-' or '$'"
+            "each part of at most 255 letters, digits, '_', '-' or '$'"
         )
     return parts[0], parts[1]
 

@@ -11,8 +11,9 @@ from readiness.advance($1);
 select clock_timestamp() as now;
 
 -- name: serialise
--- Engine: one step at a time, until the end of the transaction; advance() takes the same lock.
-select pg_advisory_xact_lock(7303, 0);
+-- Engine: one step at a time, until the end of the transaction; advance() takes the same lock. A client
+-- that is cut off in the middle of its step must not keep it: its end is not heard of by TCP for hours.
+select set_config('idle_in_transaction_session_timeout', '10s', true), pg_advisory_xact_lock(7303, 0);
 
 -- name: next_wake
 -- Engine: when there is something to do although nobody rings.
@@ -98,6 +99,12 @@ where l.published_at is null
        or clock_timestamp() > l.attempted_at + interval '60 seconds')
 order by l.attempted_at is not null, l.decided_at, l.condition, l.business_date
 limit $1;
+
+-- name: next_deadline
+-- Collector: seconds until the next deadline, to look around it whether Postgres still answers.
+select extract(epoch from min(deadline_at) - clock_timestamp())::float as seconds
+from readiness.processed_log
+where state in ('waiting', 'missed') and not closed and state = 'waiting' and deadline_at > clock_timestamp();
 
 -- name: attempt
 -- Collector: these are about to be published.

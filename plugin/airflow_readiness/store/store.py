@@ -18,8 +18,13 @@ from airflow_readiness.store import sql
 #: Seconds after which a connection attempt, or a query, is given up.
 CONNECT_TIMEOUT: Final = 5.0
 QUERY_TIMEOUT: Final = 15.0
-#: The same of what may have a month to catch up with.
-_TIMEOUTS: Final = {"advance": 120.0}
+#: The same of the first step on a connection, which may have a month to catch up with.
+CATCH_UP: Final = 120.0
+#: The same of what costs nothing: who waits longer for it waits for a server that hangs.
+CHEAP_TIMEOUT: Final = 5.0
+_CHEAP: Final = frozenset(
+    {"beat", "clock", "deployment", "lineage", "next_deadline", "outbox", "snapshot_launches"}
+)
 
 #: What a Postgres raises that is lost, refusing, overloaded or not prepared.
 POSTGRES_DOWN: Final = (
@@ -27,6 +32,8 @@ POSTGRES_DOWN: Final = (
     TimeoutError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    # a session that is terminated between two messages confuses asyncpg's own state
+    asyncpg.InternalClientError,
     asyncpg.PostgresError,
     ReadinessError,
 )
@@ -47,15 +54,22 @@ class Store:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self.connection = connection
+        self._caught_up = False
+
+    def _timeout(self, name: str) -> float:
+        if name == "advance" and not self._caught_up:
+            return CATCH_UP
+        return CHEAP_TIMEOUT if name in _CHEAP else QUERY_TIMEOUT
 
     async def fetch(self, name: str, *args: Any) -> list[Row]:
         """The rows of a named query."""
-        rows: list[Row] = await self.connection.fetch(sql.queries()[name], *args, timeout=_TIMEOUTS.get(name))
+        rows: list[Row] = await self.connection.fetch(sql.queries()[name], *args, timeout=self._timeout(name))
+        self._caught_up = self._caught_up or name == "advance"
         return rows
 
     async def run(self, name: str, *args: Any) -> None:
         """A named query whose rows nobody wants."""
-        await self.connection.execute(sql.queries()[name], *args)
+        await self.connection.execute(sql.queries()[name], *args, timeout=self._timeout(name))
 
     async def fetch_pairs(self, name: str, pairs: Iterable[tuple[str, dt.date]], *args: Any) -> list[Row]:
         """The rows of a query whose first two parameters are arrays of (name, date)."""

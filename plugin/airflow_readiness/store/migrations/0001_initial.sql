@@ -50,11 +50,14 @@ create table readiness.fm_log (
     row_count bigint,
     reported_by text not null default session_user,
     constraint "source_database must be letters, digits, '_', '-' or '$'"
-        check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$'),
+        check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$'),
     constraint "source_table must be letters, digits, '_', '-' or '$'"
-        check (source_table ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$'),
+        check (source_table ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$'),
     constraint "load_id must not be empty" check (load_id <> ''),
-    constraint "row_count must not be negative" check (row_count >= 0)
+    constraint "row_count must not be negative" check (row_count >= 0),
+    -- what every client can hold, also by another hour
+    constraint "logged_at must be of the years 2 to 9998"
+        check (logged_at >= '0002-01-01 00:00+00' and logged_at < '9999-01-01 00:00+00')
 );
 comment on table readiness.fm_log is 'The default fm table: one row says that a source was loaded';
 create index fm_log_dated on readiness.fm_log (source_database, source_table, business_date);
@@ -146,7 +149,10 @@ begin
 
     logged_expression := case types ->> logged_at
         when 'timestamp with time zone' then format('%I', logged_at)
-        when 'timestamp without time zone' then format('%I at time zone %s', logged_at, zone)
+        -- one row beyond all years must not stop everybody's
+        when 'timestamp without time zone' then format(
+            'case when %1$I between ''0002-01-01'' and ''9998-12-31'' then %1$I at time zone %2$s end',
+            logged_at, zone)
     end;
     if logged_expression is null then
         raise exception 'column "%" of % is %, and the time of a log must be a timestamp',
@@ -161,7 +167,9 @@ begin
         date_expression := case types ->> business_date
             when 'date' then format('%I', business_date)
             when 'timestamp without time zone' then format('%I::date', business_date)
-            when 'timestamp with time zone' then format('(%I at time zone %s)::date', business_date, zone)
+            when 'timestamp with time zone' then format(
+                'case when %1$I between ''0002-01-01'' and ''9998-12-31'' or %1$I is null '
+                'then (%1$I at time zone %2$s)::date else ''-infinity'' end', business_date, zone)
             else format('readiness.date_or_never(%I::text)', business_date)
         end;
     end if;
@@ -216,14 +224,26 @@ end $$;
 create function readiness.check_source(database text, "table" text) returns void
 language plpgsql immutable as $$
 begin
-    if database is null or database !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' then
-        raise exception 'database % is not a name', coalesce(quote_literal(database), 'null')
+    if database is null or database !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$' then
+        raise exception 'database % is not a name', coalesce(quote_literal(left(database, 300)), 'null')
             using errcode = 'invalid_parameter_value',
-                  hint = 'Use letters, digits, "_", "-" or "$"; the table is an argument of its own.';
+                  hint = 'Use letters, digits, "_", "-" or "$", 255 at the most; '
+                         'the table is an argument of its own.';
     end if;
-    if "table" is null or "table" !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' then
-        raise exception 'table % is not a name', coalesce(quote_literal("table"), 'null')
-            using errcode = 'invalid_parameter_value', hint = 'Use letters, digits, "_", "-" or "$".';
+    if "table" is null or "table" !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$' then
+        raise exception 'table % is not a name', coalesce(quote_literal(left("table", 300)), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Use letters, digits, "_", "-" or "$", 255 at the most.';
+    end if;
+end $$;
+
+-- Beyond these years an instant, or its date in another time zone, is none for Python and other clients.
+create function readiness.check_instant(what text, value timestamptz) returns void
+language plpgsql immutable as $$
+begin
+    if value < '0002-01-01 00:00+00' or value >= '9999-01-01 00:00+00' then
+        raise exception '% % is out of range', what, value
+            using errcode = 'invalid_parameter_value', hint = 'Give an instant of the years 2 to 9998, or null.';
     end if;
 end $$;
 
@@ -244,6 +264,7 @@ begin
         raise exception 'row_count % is negative', row_count
             using errcode = 'invalid_parameter_value', hint = 'Give the number of rows loaded, or null.';
     end if;
+    perform readiness.check_instant('logged_at', logged_at);
     if load_id = '' then
         raise exception 'load_id is empty' using errcode = 'invalid_parameter_value',
             hint = 'Give an id that is the same when the same load is reported again, or null for a new one.';
@@ -447,6 +468,12 @@ create function readiness.expect(
 language plpgsql as $$
 begin
     perform readiness.check_source(database, "table");
+    -- a date that advance() cannot reckon with would stop it for everybody
+    if (expect.business_date between '0002-01-01' and '9998-12-31') is not true then
+        raise exception 'business_date % is out of range', coalesce(expect.business_date::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Give a date of the years 2 to 9998.';
+    end if;
+    perform readiness.check_instant('deadline_at', expect.deadline_at);
     insert into readiness.processed_log (source_database, source_table, business_date, expected, deadline_override)
     values (database, "table", expect.business_date, true, expect.deadline_at)
     on conflict on constraint processed_log_pkey do update
@@ -525,7 +552,7 @@ begin
                    greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start) as nth_at,
                    max(d.logged_at) as last_log_at,
                    least(sum(d.row_count), 9223372036854775807)::bigint as row_count,
-                   coalesce(jsonb_agg(jsonb_build_object('load_id', d.load_id, 'logged_at', d.logged_at,
+                   coalesce(jsonb_agg(jsonb_build_object('load_id', left(d.load_id, 200), 'logged_at', d.logged_at,
                                                          'row_count', d.row_count) order by d.logged_at)
                             filter (where d.place <= 20), '[]') as logs
             from (
@@ -535,6 +562,7 @@ begin
                     select load_id, logged_at, row_count from readiness.source_log
                     where source_database = u.source_database and source_table = u.source_table
                       and business_date = u.business_date and logged_at <= advance.at
+                      and logged_at >= '0002-01-01 00:00+00'
                     union all
                     select load_id, logged_at, row_count from readiness.source_log
                     where source_database = u.source_database and source_table = u.source_table
