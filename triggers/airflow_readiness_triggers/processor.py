@@ -15,16 +15,15 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
-from redis.asyncio import Redis
 
 from airflow_readiness import config, engine
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import REDIS_DOWN, open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, Client, open_redis
 from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
-from airflow_readiness_triggers.hub import Watch, shared_hub
+from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Processor:
             while True:
                 try:
                     async with open_store(self._endpoints.postgres) as store:
-                        await self._session(store, redis, mark, backoff)
+                        await self._session(store, redis, hub, mark, backoff)
                 except POSTGRES_DOWN as error:
                     self._complain(f"the processor cannot work ({type(error).__name__}: {error}); trying on")
                 await backoff.pause()
@@ -85,7 +84,7 @@ class Processor:
             self._flows_changed = True
         self._rung.set()
 
-    async def _session(self, store: Store, redis: Redis, mark: Watch, backoff: Backoff) -> None:
+    async def _session(self, store: Store, redis: Client, hub: Hub, mark: Watch, backoff: Backoff) -> None:
         store_id = await engine.configure(store, self._settings)
         await store.ring_on(self._hear)
         store.connection.add_termination_listener(lambda _connection: self._rung.set())
@@ -101,7 +100,7 @@ class Processor:
                 full_at = asyncio.get_running_loop().time()
             ticked_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
-            await self._write(store, redis, result, store_id)
+            await self._write(store, redis, hub, result, store_id)
             backoff.reset()
             self._complaint = ""
             await self._wait(result, ticked_at, mark, store_id)
@@ -129,7 +128,7 @@ class Processor:
             log.warning("%s: looking every %g s instead", deaf, DEAF)
         self._deaf = deaf
 
-    async def _write(self, store: Store, redis: Redis, result: engine.Tick, store_id: str) -> None:
+    async def _write(self, store: Store, redis: Client, hub: Hub, result: engine.Tick, store_id: str) -> None:
         news = self._news(result)
         try:
             if not self._in_redis or not await self._still_there(redis, news, store_id):
@@ -143,6 +142,8 @@ class Processor:
                 log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)
             self._in_redis = False
             self._plans.clear()
+            # its connection may be silent for a while yet: who listens there shall read Postgres now
+            hub.suspect(error)
 
     def _news(self, result: engine.Tick) -> engine.Tick:
         """The step without the plans that Redis has: a full step evaluates all of them again."""
@@ -153,7 +154,7 @@ class Processor:
         self._plans.update(planned)
         return dataclasses.replace(result, planned=new)
 
-    async def _still_there(self, redis: Redis, news: engine.Tick, store_id: str) -> bool:
+    async def _still_there(self, redis: Client, news: engine.Tick, store_id: str) -> bool:
         if not (self._doubt or news.changed or news.launched or news.planned):
             return True
         return await snapshot.is_marked(redis, store_id)
