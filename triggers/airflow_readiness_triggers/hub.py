@@ -210,7 +210,7 @@ class Hub:
 
     def _lost(self, error: BaseException) -> None:
         if not self._outage_told:
-            log.warning("Redis is unreachable (%s); reading from Postgres until it is back", error)
+            log.warning("Redis cannot be relied upon (%s); reading from Postgres until it can", error)
         self._outage_told = True
         self._turn("postgres")
 

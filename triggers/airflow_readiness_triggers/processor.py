@@ -21,7 +21,7 @@ from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import REDIS_DOWN, Client, open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, Client, forget, open_redis
 from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
 from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
@@ -51,6 +51,8 @@ class Processor:
         self._in_redis = False
         #: Redis may have come back empty
         self._doubt = False
+        #: the hub's, when Redis was last written
+        self._reconnects = 0
         #: the plans of launches as Redis has them
         self._plans: dict[engine.Pair, Launch] = {}
         self._flows_changed = True
@@ -130,13 +132,18 @@ class Processor:
 
     async def _write(self, store: Store, redis: Client, hub: Hub, result: engine.Tick, store_id: str) -> None:
         news = self._news(result)
+        sessions = hub.reconnects
         try:
+            if sessions != self._reconnects:
+                # a failover loses what was not replicated yet, and its mark says nothing about that
+                self._in_redis = False
+                await forget(redis)
             if not self._in_redis or not await self._still_there(redis, news, store_id):
                 count = await engine.rebuild_snapshot(store, redis)
                 log.info("wrote %d documents to Redis", count)
             else:
                 await engine.publish_snapshot(redis, news)
-            self._in_redis, self._doubt = True, False
+            self._in_redis, self._doubt, self._reconnects = True, False, sessions
         except REDIS_DOWN as error:
             if self._in_redis:
                 log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.exceptions import RedisClusterException, RedisError
@@ -50,6 +50,17 @@ def open_redis(options: dict[str, Any]) -> AbstractAsyncContextManager[Client]:
     return open_server(options)
 
 
+async def forget(client: Client) -> None:
+    """Close its connections; the next use finds out anew where to go.
+
+    Behind Sentinels, an old primary is reachable, and takes writes, for seconds after its time.
+    """
+    if isinstance(client, RedisCluster):
+        await client.aclose()
+    else:
+        await client.connection_pool.disconnect()
+
+
 def _common(timeout: float, retries: int = 0) -> dict[str, Any]:
     return {
         "driver_info": _DRIVER,
@@ -74,7 +85,7 @@ async def open_server(options: dict[str, Any], **more: Any) -> AsyncIterator[Red
 async def _open_behind_sentinels(options: dict[str, Any]) -> AsyncIterator[Redis]:
     server = dict(options)
     addresses, service, login = server.pop("sentinels"), server.pop("service_name"), server.pop("sentinel")
-    sentinels: Any = Sentinel(addresses, sentinel_kwargs={**login, **_common(SENTINEL_TIMEOUT)})  # type: ignore[no-untyped-call]
+    sentinels: Any = _Sentinels(addresses, sentinel_kwargs={**login, **_common(SENTINEL_TIMEOUT)})  # type: ignore[no-untyped-call]
     client: Redis = sentinels.master_for(service, **server, **_common(TIMEOUT))
     try:
         yield client
@@ -95,6 +106,19 @@ async def _open_cluster(options: dict[str, Any]) -> AsyncIterator[RedisCluster]:
         # after a failure it thinks that it is not open, and leaves its connections so
         await client.nodes_manager.aclose()
         await client.nodes_manager.aclose("startup_nodes")
+
+
+class _Sentinels(Sentinel):
+    async def discover_master(self, service_name: str) -> Any:
+        """As redis-py, which tells all it knows of each Sentinel if there is none: over a thousand letters."""
+        try:
+            return await super().discover_master(service_name)
+        except MasterNotFoundError as error:
+            each = (client.connection_pool.connection_kwargs for client in self.sentinels)
+            asked = ", ".join(f"{options['host']}:{options['port']}" for options in each)
+            raise MasterNotFoundError(
+                f"no Sentinel of {asked} names a primary {service_name!r} that is up"
+            ) from error
 
 
 class _Cluster(RedisCluster):

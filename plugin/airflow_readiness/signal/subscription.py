@@ -8,6 +8,7 @@ disconnect: a failure ends the subscription, and nothing is repaired in silence.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,10 +18,12 @@ from typing import Any, Final, Literal, TypeAlias
 from redis.exceptions import RedisError, ResponseError
 
 from airflow_readiness.core.names import KEY_PREFIX
-from airflow_readiness.signal.client import Client
+from airflow_readiness.signal.client import REDIS_DOWN, Client
 from airflow_readiness.signal.events import NEEDED_EVENTS, SETTING, ensure_events
 from airflow_readiness.signal.line import Line, open_line
 from airflow_readiness.signal.nodes import Address, can_move, keys_on, options_of, primaries
+
+log = logging.getLogger(__name__)
 
 Mode: TypeAlias = Literal["notifications", "tracking", "timer"]
 
@@ -56,9 +59,15 @@ class Subscription:
     async def check(self) -> None:
         """See whether keys are still written where this listens.
 
-        :raises REDIS_DOWN: if not
+        Where nobody answers, nothing is known, and what works is left alone: all Sentinels may be down.
+
+        :raises redis.RedisError: if not
         """
-        now = await primaries(self._client)
+        try:
+            now = await primaries(self._client)
+        except REDIS_DOWN as error:
+            log.debug("cannot see where the primaries are: %s", error)
+            return
         if now != self._addresses:
             raise RedisError(f"the primaries are {_list(now)} now, no longer {_list(self._addresses)}")
 
