@@ -134,3 +134,18 @@ async def test_a_primary_that_only_the_sentinels_have_left_is_left_too(
             return False
 
         await eventually(told)
+
+
+async def test_where_nobody_answers_any_more_what_works_is_left_alone(
+    behind: Endpoints, watched: Watched
+) -> None:
+    async with (
+        open_redis(behind.redis) as client,
+        open_subscription(client, behind.redis) as subscription,
+    ):
+        await asyncio.to_thread(watched.sentinel.stop)
+        await subscription.check()
+        assert await client.set("readiness:hive.sales:2026-11-22", "")
+    with pytest.raises(client_module.REDIS_DOWN, match="no Sentinel of 127.0.0.1:.* a primary 'mymaster'"):
+        async with open_redis(behind.redis) as late:
+            await late.get("readiness:snapshot")

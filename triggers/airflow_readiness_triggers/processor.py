@@ -133,12 +133,12 @@ class Processor:
     async def _write(self, store: Store, redis: Client, hub: Hub, result: engine.Tick, store_id: str) -> None:
         news = self._news(result)
         sessions = hub.reconnects
+        # a failover loses what was not replicated yet, and the mark says nothing about that
+        anew = not self._in_redis or sessions != self._reconnects
         try:
             if sessions != self._reconnects:
-                # a failover loses what was not replicated yet, and its mark says nothing about that
-                self._in_redis = False
                 await forget(redis)
-            if not self._in_redis or not await self._still_there(redis, news, store_id):
+            if anew or not await self._still_there(redis, news, store_id):
                 count = await engine.rebuild_snapshot(store, redis)
                 log.info("wrote %d documents to Redis", count)
             else:
