@@ -12,7 +12,7 @@ from airflow_readiness.config import Config, Endpoints
 from airflow_readiness.core.condition import of_source
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY, source_key
-from airflow_readiness.signal.client import open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, open_redis
 from airflow_readiness.store.store import Store
 from airflow_readiness_triggers.hub import Hub, shared_hub
 from airflow_readiness_triggers.processor import Processor
@@ -64,8 +64,11 @@ class Relay:
         await self.wakes(source, await self.wait_for(source))
 
     async def _marked(self) -> bool:
-        async with open_redis(self._endpoints.redis) as redis:
-            return bool(await redis.get(SNAPSHOT_KEY))
+        # Sentinels may name no primary for a moment
+        with contextlib.suppress(*REDIS_DOWN):
+            async with open_redis(self._endpoints.redis) as redis:
+                return bool(await redis.get(SNAPSHOT_KEY))
+        return False
 
     async def end(self) -> None:
         await stop(*self._tasks)

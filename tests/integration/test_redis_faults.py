@@ -152,7 +152,7 @@ async def test_a_frozen_redis_that_nobody_writes_to_is_noticed_by_its_silence(
     monkeypatch.setattr(hub_module, "SILENCE", 0.3)
     assert own_redis.process
     async with relay(store, settings, own_endpoints, today, eventually) as at_work:
-        await eventually(lambda: at_work.hub.connected)
+        await at_work.sound("hive.before")
         own_redis.process.send_signal(signal.SIGSTOP)
         try:
             await eventually(lambda: at_work.hub.mode == "postgres")
@@ -266,8 +266,9 @@ async def test_a_redis_that_takes_no_writes_is_not_relied_upon(
         assert "Redis cannot be relied upon" in caplog.text
         assert "maxmemory" in caplog.text
         # it answers, but the session that follows finds out by itself
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
         assert at_work.hub.mode == "postgres"
+        assert at_work.hub.reconnects == 0
         await admin.config_set("maxmemory", 0)
         await at_work.sound("hive.later")
 
