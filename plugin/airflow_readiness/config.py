@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_readiness.core import dates
 from airflow_readiness.errors import BadInput, NotConfigured
 from airflow_readiness.options import OPTIONS, SECTION
+from airflow_readiness.redis_connection import redis_options
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -93,38 +94,6 @@ def postgres_dsn(connection: Connection) -> dict[str, Any]:
         "ssl": connection.extra_dejson.get("sslmode"),
     }
     return {name: value for name, value in dsn.items() if value is not None}
-
-
-def redis_options(connection: Connection) -> dict[str, Any]:
-    """What ``redis.asyncio.Redis`` takes, from an Airflow connection of type ``redis``.
-
-    :raises NotConfigured: if it names neither a host nor a ``unix_socket_path`` in its extra, or no
-        usable ``db`` in it
-    """
-    extra = connection.extra_dejson
-    socket = extra.get("unix_socket_path")
-    if not connection.host and not socket:
-        raise NotConfigured(
-            f"the connection {connection.conn_id!r} names no host: set the host and the port of Redis"
-        )
-    try:
-        db = int(extra.get("db") or 0)
-    except (TypeError, ValueError):
-        raise NotConfigured(
-            f"the connection {connection.conn_id!r} names the database {extra['db']!r}: "
-            "set db in its extra to a number"
-        ) from None
-    options: dict[str, Any] = {
-        "db": db,
-        "username": connection.login or None,
-        "password": connection.password or None,
-        **{name: value for name, value in extra.items() if name.startswith("ssl")},
-    }
-    if socket:
-        options["unix_socket_path"] = socket
-    else:
-        options.update(host=connection.host, port=connection.port or 6379)
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _missing(conn_id: str, option: str, error: Exception) -> NotConfigured:

@@ -23,7 +23,7 @@ from airflow_readiness.signal import snapshot
 from airflow_readiness.store.store import Row, Store, open_store, readiness_of
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from airflow_readiness.signal.client import Client
 
 Pair = tuple[str, dt.date]
 
@@ -102,13 +102,13 @@ async def _states(store: Store, pairs: Iterable[Pair]) -> dict[Pair, Readiness]:
     return {(row["source"], row["business_date"]): readiness_of(row) for row in rows}
 
 
-async def publish_snapshot(redis: Redis, result: Tick) -> None:
+async def publish_snapshot(redis: Client, result: Tick) -> None:
     """Write what a step changed to Redis. Launches go first: somebody waits for them."""
     await snapshot.write(redis, [], result.launched)
     await snapshot.write(redis, result.changed, result.planned)
 
 
-async def rebuild_snapshot(store: Store, redis: Redis) -> int:
+async def rebuild_snapshot(store: Store, redis: Client) -> int:
     """Write everything that Redis should hold, read from Postgres. Returns the number of documents."""
     states = [readiness_of(row) for row in await store.fetch("snapshot_states")]
     launches = [launch_of(row) for row in await store.fetch("snapshot_launches")]

@@ -29,7 +29,8 @@ from airflow_readiness.diagnosis import (
 )
 from airflow_readiness.errors import ReadinessError, SchemaMissing
 from airflow_readiness.options import SECTION
-from airflow_readiness.signal.client import lacks_events, open_redis
+from airflow_readiness.signal.client import Client, open_redis
+from airflow_readiness.signal.events import SETTING, lacks_events
 from airflow_readiness.store.store import open_store
 from airflow_readiness_triggers.tasks import limited
 
@@ -119,13 +120,16 @@ async def _redis_facts(endpoints: config.Endpoints) -> RedisFacts:
         return RedisFacts(str(mark) if mark is not None else None, await _events_lacking(redis))
 
 
-async def _events_lacking(redis: Redis) -> bool | None:
-    try:
-        answer = await redis.config_get("notify-keyspace-events")
-    except ResponseError:
-        # managed services forbid CONFIG; the collector's mode says whether notifications come
+async def _events_lacking(redis: Client) -> bool | None:
+    if not isinstance(redis, Redis):
+        # a Cluster: each node has its own; the collector's mode says whether notifications come
         return None
-    setting = answer.get("notify-keyspace-events")
+    try:
+        answer = await redis.config_get(SETTING)
+    except ResponseError:
+        # managed services forbid CONFIG
+        return None
+    setting = answer.get(SETTING)
     return None if setting is None else lacks_events(setting)
 
 

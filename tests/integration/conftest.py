@@ -28,7 +28,7 @@ from airflow_readiness.demo.servers import (
     embedded_redis,
     free_port,
 )
-from airflow_readiness.signal.client import open_redis
+from airflow_readiness.signal.client import open_redis, open_server
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.tasks import stop
@@ -104,7 +104,7 @@ async def endpoints(dsn: dict[str, Any], redis_server: RedisServer) -> AsyncIter
 
 @pytest_asyncio.fixture
 async def redis(endpoints: Endpoints) -> AsyncIterator[Redis]:
-    async with open_redis(endpoints.redis) as client:
+    async with open_server(endpoints.redis) as client:
         yield client
 
 

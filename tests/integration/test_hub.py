@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,11 @@ from airflow_readiness.config import Endpoints
 from airflow_readiness.core.document import dump_readiness, load_readiness
 from airflow_readiness.core.names import source_key
 from airflow_readiness.core.state import Readiness, State
-from airflow_readiness.demo.servers import RedisServer, embedded_redis, free_port
-from airflow_readiness.signal.client import ensure_events, lacks_events, open_redis
+from airflow_readiness.demo.servers import RedisServer
+from airflow_readiness.signal import client as client_module
+from airflow_readiness.signal.client import open_redis
+from airflow_readiness.signal.events import lacks_events
+from airflow_readiness.signal.subscription import open_subscription
 from airflow_readiness.store.store import Store
 from airflow_readiness_triggers import hub as hub_module
 from airflow_readiness_triggers.hub import Watch, open_hub, shared_hub
@@ -292,12 +294,12 @@ async def test_a_mistake_of_ours_does_not_end_the_hub(
 ) -> None:
     mistakes = iter([RuntimeError("a mistake")])
 
-    async def mistaken(client: Redis) -> str | None:
+    def mistaken(*arguments: Any) -> Any:
         for mistake in mistakes:
             raise mistake
-        return await ensure_events(client)
+        return open_subscription(*arguments)
 
-    monkeypatch.setattr(hub_module, "ensure_events", mistaken)
+    monkeypatch.setattr(hub_module, "open_subscription", mistaken)
     await redis.set(KEY, "seen all the same")
     async with open_hub(endpoints) as hub, hub.watch([KEY]) as watch:
         await sees(watch, KEY, "seen all the same")
@@ -308,7 +310,7 @@ async def test_a_frozen_redis_is_noticed_and_recovered_from(
     own_endpoints: Endpoints, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, eventually: Any
 ) -> None:
     monkeypatch.setattr(hub_module, "SILENCE", 0.3)
-    monkeypatch.setattr(hub_module, "TIMEOUT", 0.5)
+    monkeypatch.setattr(client_module, "TIMEOUT", 0.5)
     assert own_redis.process
     async with open_hub(own_endpoints) as hub, hub.watch([KEY]) as watch:
         await eventually(lambda: watch.connected)
@@ -351,38 +353,6 @@ async def test_notifications_are_switched_on_where_they_are_off(
         assert hub.advice is None
         await redis.set(KEY, "heard")
         await sees(watch, KEY, "heard")
-
-
-async def test_without_notifications_it_says_what_to_set_and_reads_by_a_timer(
-    dsn: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    eventually: Any,
-) -> None:
-    monkeypatch.setattr(hub_module, "REREAD", 0.2)
-    with embedded_redis(tmp_path, free_port(), "--rename-command", "CONFIG", "") as server:
-        endpoints = Endpoints(dsn, {"host": "127.0.0.1", "port": server.port, "db": 0})
-        async with (
-            open_hub(endpoints) as hub,
-            hub.watch([KEY]) as watch,
-            hub.watch(prefix="readiness:launch:") as listener,
-            open_redis(endpoints.redis) as redis,
-        ):
-            await eventually(lambda: watch.connected)
-            assert hub.advice is not None
-            assert "notify-keyspace-events" in hub.advice
-            assert "'Kg$'" in hub.advice
-            await first_look(watch)
-            await redis.set(KEY, "by the timer")
-            await sees(watch, KEY, "by the timer")
-            while await listener.changed(0):
-                pass
-            assert await listener.changed(10)
-            await redis.client_kill_filter(_type="pubsub")
-            await eventually(lambda: hub.reconnects)
-            await eventually(lambda: watch.connected)
-    assert sum(hub.advice in record.getMessage() for record in caplog.records) == 1
 
 
 async def test_a_burst_of_five_thousand_keys_wakes_every_watch(endpoints: Endpoints, redis: Redis) -> None:

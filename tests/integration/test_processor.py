@@ -20,7 +20,7 @@ from airflow_readiness.core.document import load_launch, load_readiness
 from airflow_readiness.core.names import SNAPSHOT_KEY, launch_key, source_key
 from airflow_readiness.core.state import Outcome, State
 from airflow_readiness.demo.servers import RedisServer
-from airflow_readiness.signal.client import open_redis
+from airflow_readiness.signal.client import open_server
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers import hub as hub_module
@@ -250,12 +250,12 @@ async def test_a_redis_that_was_restarted_empty_is_rebuilt(
     await log_row(store, "hive.sales", today)
     async with at_work(Processor(settings, own_endpoints).serve()):
         for _ in range(2):
-            async with open_redis(own_endpoints.redis) as redis:
+            async with open_server(own_endpoints.redis) as redis:
                 await eventually(lambda: redis.get(SNAPSHOT_KEY))
                 assert await state(redis, "hive.sales", today) is State.READY
             await asyncio.to_thread(own_redis.stop)
             await asyncio.to_thread(own_redis.start)
-        async with open_redis(own_endpoints.redis) as redis:
+        async with open_server(own_endpoints.redis) as redis:
             await eventually(lambda: redis.get(SNAPSHOT_KEY))
 
 
@@ -273,14 +273,14 @@ async def test_it_works_on_while_redis_is_down_and_writes_it_when_it_is_back(
     monkeypatch.setattr(processor_module, "DEAF", 0.1)
     await flow(store, settings)
     async with at_work(Processor(settings, own_endpoints).serve()):
-        async with open_redis(own_endpoints.redis) as redis:
+        async with open_server(own_endpoints.redis) as redis:
             await eventually(lambda: redis.get(SNAPSHOT_KEY))
         await asyncio.to_thread(own_redis.stop)
         for name in BOTH.sources:
             await log_row(store, name, today)
         await eventually(lambda: store.fetch("snapshot_launches"))
         await asyncio.to_thread(own_redis.start)
-        async with open_redis(own_endpoints.redis) as redis:
+        async with open_server(own_endpoints.redis) as redis:
             await eventually(lambda: redis.get(SNAPSHOT_KEY))
             assert await state(redis, "hive.sales", today) is State.READY
             launch = load_launch(await redis.get(launch_key(BOTH.text, today.isoformat())) or "")

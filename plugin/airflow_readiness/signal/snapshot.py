@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_readiness.core.document import Launch, dump_readiness, load_launch
 from airflow_readiness.core.names import KEY_PREFIX, SNAPSHOT_KEY, launch_key, source_key
@@ -14,7 +14,9 @@ from airflow_readiness.core.state import Readiness
 from airflow_readiness.errors import BadDocument
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio.cluster import RedisCluster
+
+    from airflow_readiness.signal.client import Client
 
 #: Seconds for which a document stays: longer than any window is open.
 TTL: Final = 4 * 24 * 3600
@@ -22,9 +24,11 @@ TTL: Final = 4 * 24 * 3600
 TTL_DECIDED: Final = 300
 #: Commands in one round trip.
 _CHUNK: Final = 1000
+#: Keys that are read in one.
+_READ: Final = 5000
 
 
-async def write(redis: Redis, states: Iterable[Readiness], launches: Iterable[Launch]) -> None:
+async def write(redis: Client, states: Iterable[Readiness], launches: Iterable[Launch]) -> None:
     """Set these documents, in as few round trips as there are thousands of them."""
     documents = [(source_key(s.source, s.business_date.isoformat()), dump_readiness(s), TTL) for s in states]
     for each in launches:
@@ -37,17 +41,50 @@ async def write(redis: Redis, states: Iterable[Readiness], launches: Iterable[La
             await pipeline.execute()
 
 
-async def mark(redis: Redis, store_id: str) -> None:
+async def read(redis: Client, keys: Sequence[str]) -> dict[str, str | None]:
+    """The documents of these keys; none where there is none.
+
+    :raises REDIS_DOWN: if one of them cannot be read
+    """
+    # not at the top: who only writes DAG files has no need of it
+    from redis.asyncio import Redis
+
+    documents: dict[str, str | None] = {}
+    for start in range(0, len(keys), _READ):
+        chunk = keys[start : start + _READ]
+        values: Any
+        if isinstance(redis, Redis):
+            values = await redis.mget(chunk)
+        else:
+            values = await _read_across_slots(redis, chunk)
+        documents.update(zip(chunk, values, strict=True))
+    return documents
+
+
+async def _read_across_slots(cluster: RedisCluster, keys: Sequence[str]) -> list[str | None]:
+    # one GET for each: a MGET of two keys fails while their slot is on its way to another node
+    async with cluster.pipeline() as pipeline:
+        for key in keys:
+            pipeline.get(key)
+        values: list[Any] = await pipeline.execute(raise_on_error=False)
+    for each in values:
+        if isinstance(each, Exception) and not str(each).startswith("WRONGTYPE"):
+            raise each
+    # what is no string is no document, as MGET sees it too
+    return [None if isinstance(each, Exception) else each for each in values]
+
+
+async def mark(redis: Client, store_id: str) -> None:
     """Say that Redis now holds everything of the Postgres with this id."""
     await redis.set(SNAPSHOT_KEY, store_id)
 
 
-async def is_marked(redis: Redis, store_id: str) -> bool:
+async def is_marked(redis: Client, store_id: str) -> bool:
     """Whether Redis still holds what was written from the Postgres with this id."""
     return bool(await redis.get(SNAPSHOT_KEY) == store_id)
 
 
-async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], list[str]]:
+async def due_launches(redis: Client, now: dt.datetime) -> tuple[list[Launch], list[str]]:
     """The launches that Redis says are due and that were not published from there.
 
     The way around a Postgres that is down: a plan whose deadline has passed is due.
@@ -58,15 +95,14 @@ async def due_launches(redis: Redis, now: dt.datetime) -> tuple[list[Launch], li
     broken: list[str] = []
     # SCAN may name a key twice
     keys = list({key async for key in redis.scan_iter(f"{KEY_PREFIX}launch:*", count=_CHUNK)})
-    for start in range(0, len(keys), _CHUNK):
-        for raw in await redis.mget(keys[start : start + _CHUNK]):
-            try:
-                launch = load_launch(raw) if raw is not None else None
-            except BadDocument as error:
-                broken.append(str(error))
-                continue
-            if launch and not launch.published_at and _is_due(launch, now):
-                due.append(launch)
+    for raw in (await read(redis, keys)).values():
+        try:
+            launch = load_launch(raw) if raw is not None else None
+        except BadDocument as error:
+            broken.append(str(error))
+            continue
+        if launch and not launch.published_at and _is_due(launch, now):
+            due.append(launch)
     return sorted(due, key=partial(_turn, now)), broken
 
 
