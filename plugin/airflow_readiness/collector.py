@@ -7,12 +7,14 @@ Airflow, never before; so a worker that dies anywhere in here neither loses nor 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, BaseOperator
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from airflow_readiness.core.state import Readiness
+
+#: Seconds for which Airflow is asked about launches, one by one, while Postgres is down. Of an asset with
+#: many events each answer takes a second.
+ASKING: Final = 5.0
 
 # Every worker that publishes reads the DAG file anew: what a server needs is imported when it is needed.
 
@@ -115,13 +121,18 @@ class CollectOperator(BaseOperator):
 
     def _due_by_redis(self, endpoints: config.Endpoints, limit: int) -> list[Launch]:
         from airflow_readiness.outbox import BEFORE, due_in_redis, seen_in_airflow
+        from airflow_readiness.signal.client import REDIS_DOWN
 
         due, broken = asyncio.run(due_in_redis(endpoints))
         for sentence in broken:
             self.log.error("%s", sentence)
         unseen: list[Launch] = []
         seen: list[Launch] = []
+        until = time.monotonic() + ASKING
         for launch in due[:limit]:
+            if time.monotonic() > until:
+                # what fell due just now came first and must not wait for the rest, which is asked about next
+                break
             try:
                 begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
                 published_at = _recorded(launch, begin - BEFORE)
@@ -132,7 +143,8 @@ class CollectOperator(BaseOperator):
                 known = dataclasses.replace(launch, published_at=published_at)
                 (seen if published_at else unseen).append(known)
         if seen:
-            asyncio.run(seen_in_airflow(endpoints, seen))
+            with contextlib.suppress(*REDIS_DOWN):
+                asyncio.run(seen_in_airflow(endpoints, seen))
         now = dt.datetime.now(dt.timezone.utc)
         return [_decided(launch, now) for launch in unseen]
 

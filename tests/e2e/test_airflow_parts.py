@@ -37,7 +37,7 @@ def test_the_scheduler_killed_between_event_and_run(world: World) -> None:
     attempted = "select from readiness.launch where condition = 'scheduler.ready' and attempted_at is not null"
     event = (
         "select from asset_event as e join asset as a on a.id = e.asset_id "
-        "where a.name = 'scheduler.ready' and a.\"group\" = 'readiness-launch'"
+        "where a.name like 'scheduler.ready%' and a.\"group\" = 'readiness-launch'"
     )
     wait_until(lambda: world.stack.sql(attempted), 60, "the attempt", pause=0.01)
     # the worker, a process of its own, goes on; the run would be the scheduler's work

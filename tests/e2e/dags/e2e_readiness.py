@@ -17,7 +17,7 @@ from airflow_readiness.core.document import Launch
 def die(when: str, assets: Iterable[Any], *more: int) -> None:
     """Kill these processes and this one, if told so for this moment and one of these assets."""
     for order in Path(os.environ["E2E_FOLDER"]).glob(f"die-{when}-*"):
-        if any(order.name.removeprefix(f"die-{when}-") == asset.name for asset in assets):
+        if any(order.name.removeprefix(f"die-{when}-") in asset.name for asset in assets):
             order.unlink()
             for pid in (*more, os.getpid()):
                 os.kill(pid, signal.SIGKILL)
@@ -35,7 +35,7 @@ def mortal_launch_events(launches: Sequence[Launch]) -> Events:
 
 def reported(context: Any) -> None:
     """Airflow calls this when the server has recorded the success; the supervisor goes too."""
-    die("after", (asset for asset in context["task"].outlets if isinstance(asset, Asset)), os.getppid())
+    die("after", [asset for asset in context["task"].outlets if isinstance(asset, Asset)], os.getppid())
 
 
 class MortalCollector(CollectOperator):
