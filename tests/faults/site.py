@@ -31,10 +31,6 @@ class Site:
         with redis.Redis(port=self.stack.redis.port) as client:
             client.flushall()
 
-    def restart_postgres(self) -> None:
-        """The server of both databases, ours and Airflow's."""
-        self.stack.postgres.restart()
-
     def day(self, number: int) -> dt.date:
         """The business date of a number: in the past, so that the calendar opens none by itself."""
         return self.today - dt.timedelta(days=1 + number)

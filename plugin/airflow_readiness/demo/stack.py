@@ -86,6 +86,17 @@ class Stack:
             command += ["--workers", "1"]
         self.airflow.start(name or component, command, **environment)
 
+    def revive(self) -> list[str]:
+        """Start again what has ended by itself, as a process manager does; the names of these.
+
+        Airflow's scheduler ends when its database goes away in the middle of a loop.
+        """
+        ended = [name for name in self.airflow.dead() if name in COMPONENTS]
+        for name in ended:
+            self.airflow.kill(name)
+            self.start(name)
+        return ended
+
 
 def connection(conn_type: str, **fields: Any) -> str:
     """An Airflow connection, as an environment variable holds it."""
