@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
@@ -61,12 +61,15 @@ class Seen:
     events: list[EventSeen]
     #: pair → run_id; none: there is no run, and none is on its way
     runs: dict[tuple[str, str], str | None]
+    #: DAGs whose file does not import: Airflow may have forgotten what they are scheduled on
+    unreadable: list[str] = field(default_factory=list)
 
 
 def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
     """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
     with create_session() as session:
-        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)))
+        unreadable = session.scalars(select(DagModel.dag_id).where(DagModel.has_import_errors.is_(True))).all()
+        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)), list(unreadable))
 
 
 def _flows(session: Session) -> list[FlowSeen]:

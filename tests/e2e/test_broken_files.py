@@ -20,6 +20,13 @@ def test_files_broken_over_a_launch_and_mended(world: World) -> None:
     for flow, text in sound.items():
         (world.dags / f"{flow}.py").write_text(f"{text}\nthis is no Python\n")
     wait_until(lambda: _broken(world) == set(FLOWS), 90, "two broken flows in the registry", pause=0.3)
+    # when a file goes, Airflow forgets what all DAGs of broken files are scheduled on
+    (world.dags / "spare.py").unlink()
+    wait_until(lambda: not _references(world), 90, "two flows that Airflow has no schedule of", pause=0.3)
+    # and the registrar has had a look since
+    seen_at = world.now()
+    wait_until(lambda: world.beat_of("registrar") > seen_at, 30, "the registrar")
+    assert _broken(world) == set(FLOWS)
     world.log("broken.alone", [day])
     world.log("broken.shared", [day])
     # the twin in another file does not wait for it
@@ -33,6 +40,12 @@ def test_files_broken_over_a_launch_and_mended(world: World) -> None:
     world.wait_for_runs("sound_twin", [day])
 
 
+def _references(world: World) -> int:
+    query = "select from dag_schedule_asset_reference where dag_id = any ($1)"
+    return len(world.stack.sql(query, list(FLOWS), database="airflow"))
+
+
 def _broken(world: World) -> set[str]:
-    rows = world.stack.sql("select dag_id from readiness.flow where broken and dag_id = any ($1)", list(FLOWS))
+    query = "select dag_id from readiness.flow where broken and gone_at is null and dag_id = any ($1)"
+    rows = world.stack.sql(query, list(FLOWS))
     return {row["dag_id"] for row in rows}
