@@ -21,6 +21,7 @@ from airflow.models.asset import (
 )
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.errors import ParseImportError
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
@@ -68,8 +69,8 @@ class Seen:
 def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
     """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
     with create_session() as session:
-        unreadable = session.scalars(select(DagModel.dag_id).where(DagModel.has_import_errors.is_(True))).all()
-        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)), list(unreadable))
+        flows, unreadable = _flows(session), _unreadable(session)
+        return Seen(flows, _events(session, since), _runs(session, set(wanted)), unreadable)
 
 
 def _flows(session: Session) -> list[FlowSeen]:
@@ -93,6 +94,18 @@ def _flows(session: Session) -> list[FlowSeen]:
         FlowSeen(row.dag_id, row.is_paused, row.is_stale or row.has_import_errors or not row.active, row.extra)
         for row in rows
     ]
+
+
+def _unreadable(session: Session) -> list[str]:
+    # not DagModel.has_import_errors: that stays when a broken file is deleted
+    same_file = and_(
+        ParseImportError.bundle_name == DagModel.bundle_name,
+        ParseImportError.filename == DagModel.relative_fileloc,
+    )
+    dag_ids = session.scalars(
+        select(DagModel.dag_id).join(ParseImportError, same_file).order_by(DagModel.dag_id)
+    )
+    return list(dict.fromkeys(dag_ids))
 
 
 def _events(session: Session, since: dt.datetime) -> list[EventSeen]:
