@@ -69,8 +69,9 @@ class Seen:
 def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
     """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
     with create_session() as session:
-        flows, unreadable = _flows(session), _unreadable(session)
-        return Seen(flows, _events(session, since), _runs(session, set(wanted)), unreadable)
+        # before the flows: one that is mended between the two is found
+        unreadable = _unreadable(session)
+        return Seen(_flows(session), _events(session, since), _runs(session, set(wanted)), unreadable)
 
 
 def _flows(session: Session) -> list[FlowSeen]:
