@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
@@ -23,6 +23,7 @@ from airflow.models.asset import (
 )
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.errors import ParseImportError
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
@@ -67,17 +68,22 @@ class Seen:
     triggerers: int = 0
     #: those of our own two DAGs that are paused
     paused: tuple[str, ...] = ()
+    #: DAGs whose file does not import: Airflow may have forgotten what they are scheduled on
+    unreadable: list[str] = field(default_factory=list)
 
 
 def look(since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
     """Look at flows, at events since an instant, and at the runs of these pairs; blocking."""
     with create_session() as session:
+        # before the flows: one that is mended between the two is found
+        unreadable = _unreadable(session)
         return Seen(
             _flows(session),
             _events(session, since),
             _runs(session, set(wanted)),
             _triggerers(session),
             _paused(session),
+            unreadable,
         )
 
 
@@ -102,6 +108,18 @@ def _flows(session: Session) -> list[FlowSeen]:
         FlowSeen(row.dag_id, row.is_paused, row.is_stale or row.has_import_errors or not row.active, row.extra)
         for row in rows
     ]
+
+
+def _unreadable(session: Session) -> list[str]:
+    # not DagModel.has_import_errors: that stays when a broken file is deleted
+    same_file = and_(
+        ParseImportError.bundle_name == DagModel.bundle_name,
+        ParseImportError.filename == DagModel.relative_fileloc,
+    )
+    dag_ids = session.scalars(
+        select(DagModel.dag_id).join(ParseImportError, same_file).order_by(DagModel.dag_id)
+    )
+    return list(dict.fromkeys(dag_ids))
 
 
 def _events(session: Session, since: dt.datetime) -> list[EventSeen]:

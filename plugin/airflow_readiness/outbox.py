@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -164,30 +165,33 @@ async def due_in_redis(endpoints: config.Endpoints, limit: int, recorded: Record
 
     :raises REDIS_DOWN: if Redis cannot be read either
     """
-    from airflow_readiness.signal.client import open_redis
+    from airflow_readiness.signal.client import REDIS_DOWN, open_redis
 
     unseen: list[Launch] = []
     seen: list[Launch] = []
     async with open_redis(endpoints.redis) as redis:
         now = dt.datetime.now(dt.timezone.utc)
         due, broken = await snapshot.due_launches(redis, now)
-        for sentence in broken:
-            log.error("%s", sentence)
-        until = time.monotonic() + ASKING
-        for launch in due:
-            if len(unseen) == limit or time.monotonic() > until:
-                break
-            begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
-            try:
-                published_at = await asyncio.to_thread(recorded, launch, begin - BEFORE)
-            except Exception as error:
-                # Airflow cannot show an event whose run has not started yet; rather later than twice
-                log.warning("Airflow does not say whether %s was published for %s (%s)",
-                            launch.condition.text, launch.business_date, error)  # fmt: skip
-            else:
-                known = dataclasses.replace(launch, published_at=published_at)
-                (seen if published_at else unseen).append(known)
-        await snapshot.write(redis, [], seen)
+    for sentence in broken:
+        log.error("%s", sentence)
+    until = time.monotonic() + ASKING
+    for launch in due:
+        if len(unseen) == limit or time.monotonic() > until:
+            # what nobody has decided came first; the rest is asked about at the next look
+            break
+        begin = dt.datetime.combine(launch.business_date, dt.time(), dt.timezone.utc)
+        try:
+            published_at = await asyncio.to_thread(recorded, launch, begin - BEFORE)
+        except Exception as error:
+            # Airflow cannot show an event whose run has not started yet; rather later than twice
+            log.warning("Airflow does not say whether %s was published for %s (%s)",
+                        launch.condition.text, launch.business_date, error)  # fmt: skip
+        else:
+            known = dataclasses.replace(launch, published_at=published_at)
+            (seen if published_at else unseen).append(known)
+    with contextlib.suppress(*REDIS_DOWN):
+        async with open_redis(endpoints.redis) as redis:
+            await snapshot.write(redis, [], seen)
     return [_decided(launch, now) for launch in unseen]
 
 

@@ -58,7 +58,7 @@ class Registrar:
     def __init__(self, airflow: Airflow) -> None:
         self._airflow = airflow
         self._full_at: dt.datetime | None = None
-        self._flows: list[FlowSeen] = []
+        self._flows: tuple[list[FlowSeen], list[str]] = ([], [])
         self._complained: set[str] = set()
         self._outage = ""
 
@@ -108,14 +108,15 @@ class Registrar:
             [(row["dag_id"], row["business_date"].isoformat()) for row in wanted],
         )
         async with store.connection.transaction():
-            if full or seen.flows != self._flows:
+            flows = (seen.flows, seen.unreadable)
+            if full or flows != self._flows:
                 # writing them rings the processor, even if no row changes
-                await self._write_flows(store, seen.flows)
+                await self._write_flows(store, *flows)
             await self._write_events(store, seen.events)
             await self._write_runs(store, wanted, seen.runs)
             detail = {"flows": len(seen.flows), "triggerers": seen.triggerers, "paused": list(seen.paused)}
             await store.run("beat", "registrar", clock["now"], detail)
-        self._flows = seen.flows
+        self._flows = flows
         if full:
             self._full_at = now
         await self._repair(store)
@@ -134,7 +135,7 @@ class Registrar:
             else:
                 log.info("started flow %s for %s by itself: it had missed its launch", dag_id, day)
 
-    async def _write_flows(self, store: Store, flows: list[FlowSeen]) -> None:
+    async def _write_flows(self, store: Store, flows: list[FlowSeen], unreadable: list[str]) -> None:
         rows: dict[str, dict[str, object]] = {}
         for flow in flows:
             if flow.dag_id in rows:
@@ -154,7 +155,8 @@ class Registrar:
                 "broken": flow.broken,
             }
         await store.run("upsert_flows", list(rows.values()))
-        await store.run("flows_gone", [flow.dag_id for flow in flows])
+        # one whose file is broken is not gone: it was seen as broken before Airflow forgot its schedule
+        await store.run("flows_gone", [*(flow.dag_id for flow in flows), *unreadable])
 
     async def _write_events(self, store: Store, events: list[EventSeen]) -> None:
         launches, sources = [], []

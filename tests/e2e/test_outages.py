@@ -1,4 +1,4 @@
-"""A deadline and a ready source while Redis, the log Postgres or the triggerer is away."""
+"""A deadline while the log Postgres is away, a ready source while Redis is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_readiness.core.names import launch_key
 from airflow_readiness.demo.processes import wait_until
 from tests.e2e.world import World
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("back_to_normal")]
 
 
 @contextmanager
@@ -59,27 +59,3 @@ def test_a_source_that_becomes_ready_while_redis_is_away(world: World) -> None:
     world.wait_for_runs("outage_redis", [day])
     client = redis_client.Redis(port=world.stack.redis.port)
     wait_until(lambda: client.exists("readiness:snapshot"), 60, "Redis, written anew")
-
-
-def test_a_source_that_becomes_ready_while_the_triggerer_is_away(world: World) -> None:
-    (day,) = world.days(1)
-    world.backdate("outage_triggerer")
-    world.expect(["outage.triggerer"], [day])
-    world.stack.airflow.kill("triggerer")
-    try:
-        world.log("outage.triggerer", [day])
-        # [readiness] fallback is 90 s here, and Airflow looks for timeouts every 15 s
-        world.wait_for_runs("outage_triggerer", [day], seconds=150)
-    finally:
-        world.stack.start("triggerer")
-    wait_until(
-        lambda: world.stack.rest.health().get("triggerer", {}).get("status") == "healthy", 90, "the triggerer"
-    )
-    wait_until(lambda: _processor_is_back(world), 120, "the processor, back in the triggerer")
-    world.pass_by()
-    world.wait_for_runs("outage_triggerer", [day])
-
-
-def _processor_is_back(world: World) -> bool:
-    query = "select from readiness.heartbeat where part = 'processor' and beat_at > now() - interval '5 s'"
-    return bool(world.stack.sql(query))

@@ -57,7 +57,51 @@ class World:
 
     def runs(self, flow: str) -> list[str]:
         """The partition keys of a flow's runs, sorted; a date that was started twice is there twice."""
-        return sorted(run["partition_key"] for run in self.stack.rest.runs(flow))
+        # not by the API, which may be what is broken
+        query = "select partition_key from dag_run where dag_id = $1 order by partition_key"
+        return [row["partition_key"] for row in self.stack.sql(query, flow, database="airflow")]
+
+    def fall_due(self, story: str, seconds: float) -> dt.date:
+        """Have the two flows of a story wait: one for a source, one for a deadline so many seconds from now."""
+        (day,) = self.days(1)
+        self.backdate(f"{story}_ready", f"{story}_deadline")
+        self.expect([f"{story}.ready"], [day])
+        self.expect([f"{story}.deadline"], [day], seconds=seconds)
+        return day
+
+    def wait_for_both(self, story: str, day: dt.date, seconds: float = 60) -> None:
+        """Until both flows of a story have run for this date, each once."""
+        self.wait_for_runs(f"{story}_ready", [day], seconds)
+        self.wait_for_runs(f"{story}_deadline", [day], seconds)
+
+    def lateness(self, flow: str, source: str, day: dt.date) -> float:
+        """Seconds from a source's deadline to the run of a flow."""
+        query = "select deadline_at from readiness.processed_log where source = $1 and business_date = $2"
+        (known,) = self.stack.sql(query, source, day)
+        query = "select queued_at from dag_run where dag_id = $1 and partition_key = $2"
+        (run,) = self.stack.sql(query, flow, day.isoformat(), database="airflow")
+        return float((run["queued_at"] - known["deadline_at"]).total_seconds())
+
+    def now(self) -> dt.datetime:
+        """The database's clock."""
+        now: dt.datetime = self.stack.sql("select clock_timestamp() as now")[0]["now"]
+        return now
+
+    def beat_of(self, part: str) -> dt.datetime:
+        """When a part gave its last sign of life."""
+        (row,) = self.stack.sql("select beat_at from readiness.heartbeat where part = $1", part)
+        beat_at: dt.datetime = row["beat_at"]
+        return beat_at
+
+    def unpublished(self) -> bool:
+        """Whether a launch, or a source that settled, has no event in Airflow yet."""
+        query = (
+            "select from readiness.launch where published_at is null union all "
+            "select from readiness.processed_log as p "
+            "where p.state <> 'waiting' and p.event_published_at is null and exists "
+            "(select from readiness.flow as f where f.gone_at is null and f.sources @> array[p.source])"
+        )
+        return bool(self.stack.sql(query))
 
     def wait_for_runs(self, flow: str, days: Iterable[dt.date], seconds: float = 60) -> None:
         """Until a flow has run for exactly these dates, each once."""

@@ -73,6 +73,10 @@ def _redis_signal(number: signal.Signals) -> Callable[[Site], None]:
     return send
 
 
+def _revive(site: Site) -> None:
+    site.stack.revive()
+
+
 def _postgres_refuses(site: Site) -> None:
     site.stack.sql("alter database readiness allow_connections false", database="postgres")
     _terminate_backends(site)
@@ -119,7 +123,15 @@ BREAKAGES: Final[dict[str, Breakage]] = {
     ),
     "postgres_sessions_ended": Breakage(_terminate_backends, seconds=(1, 2)),
     # Airflow's own database is on the same server
-    "postgres_restarted": Breakage(lambda site: site.restart_postgres(), seconds=(1, 2), bound=60, recovery=30),
+    # and its scheduler ends by itself, if that happens in the middle of a loop
+    "postgres_restarted": Breakage(
+        lambda site: site.stack.postgres.restart(),
+        _revive,
+        seconds=(6, 10),
+        bound=60,
+        counted_from="end",
+        recovery=30,
+    ),
     "triggerer_killed": Breakage(
         _kill("triggerer"), _start("triggerer"), seconds=(1, 5), bound=120, recovery=40
     ),

@@ -73,6 +73,7 @@ class Campaign:
             queue += self._do(action, began)
             queue.sort(key=lambda each: each.at)
             self._start_native()
+            self._revive()
         return self.record
 
     def _do(self, action: Action, began: float) -> list[Action]:
@@ -143,6 +144,11 @@ class Campaign:
             self.record.days[key] = SourceDay(span, [(span, deadline)])
             if self._native:
                 self._to_start.append(key)
+
+    def _revive(self) -> None:
+        """As a process manager does; unless it is the fault that they are gone."""
+        if revived := self._site.stack.revive():
+            self._say(f"started again, having ended by itself: {', '.join(revived)}")
 
     def _start_native(self) -> None:
         while self._to_start:

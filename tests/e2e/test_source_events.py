@@ -43,7 +43,7 @@ def test_a_source_that_settled_has_an_event_of_its_own_that_starts_nothing(world
         answer = world.stack.rest.call("GET", "/api/v2/assets/events", asset_id=source["id"], limit=50)
         return [event for event in answer["asset_events"] if event["partition_key"] == day.isoformat()]
 
-    # after the sources of all other tests: lineage has time
+    # after the sources of the tests before: lineage has time
     wait_until(lambda: bool(events()), 300, "the event of lineage.a", pause=0.5)
     (event,) = events()
     assert event["source_dag_id"] == "readiness_collector"
