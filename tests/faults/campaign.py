@@ -192,4 +192,5 @@ class Campaign:
                 return
             if found != seen:
                 seen, changed_at = found, time.time()
+            self._revive()
             time.sleep(1)
