@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -44,8 +45,14 @@ class Site:
         )
         return [(row["dag_id"], row["partition_key"], row["at"]) for row in rows]
 
-    def unwell(self) -> list[str]:
-        """What is not as it should be when nothing is broken any more."""
+    def unwell(self, seconds: float = 45) -> list[str]:
+        """What is not as it should be once nothing is broken any more, and has not got well in so long."""
+        until = time.monotonic() + seconds
+        while (complaints := self._complaints()) and time.monotonic() < until:
+            time.sleep(1)
+        return complaints
+
+    def _complaints(self) -> list[str]:
         beats = self.stack.sql(
             "select part, extract(epoch from clock_timestamp() - beat_at)::float8 as age, "
             "coalesce((detail->>'redis')::boolean, true) as redis from readiness.heartbeat"
@@ -53,16 +60,22 @@ class Site:
         complaints = [f"{part} ended by itself" for part in self.stack.airflow.dead()]
         complaints += [f"{row['part']} was not seen for {row['age']:.0f} s" for row in beats if row["age"] > 45]
         complaints += [f"{row['part']} has no Redis" for row in beats if not row["redis"]]
+        server = self.stack.redis.process
+        complaints += [
+            f"process {process.pid} belongs to nobody"
+            for process in self.stack.airflow.left_over(self.stack.folder)
+            if server is None or process.pid != server.pid
+        ]
         (sessions,) = self.stack.sql(
             "select count(*) as n from pg_stat_activity where application_name = 'airflow-readiness'"
         )
-        # processor, collector and registrar hold one each; a worker may be at work
+        # processor, collector and registrar hold one each; a worker and the health check may be at work
         if sessions["n"] > 5:
             complaints.append(f"{sessions['n']} sessions of Postgres are open")
         with redis.Redis(port=self.stack.redis.port) as client:
-            # the hub's two, the processor's one, this one; a worker may be at work
-            if len(client.client_list()) > 7:
-                complaints.append(f"{len(client.client_list())} connections of Redis are open")
+            # the hub's two, the processor's one, this one; a worker and the health check may be at work
+            if (connections := len(client.client_list())) > 6:
+                complaints.append(f"{connections} connections of Redis are open")
         return complaints
 
 
