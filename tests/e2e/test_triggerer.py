@@ -62,6 +62,7 @@ def test_a_triggerer_whose_clock_is_wrong(world: World, triggerers: Triggerers, 
         FAKETIME=f"{skew:+d}s",
         FAKETIME_DONT_FAKE_MONOTONIC="1",
         NO_FAKE_STAT="1",
+        PYTHONPATH=str(Path(__file__).parent / "skewed"),
     )
     assert abs(found - skew) < 4, f"libfaketime does not work: the clock is off by {found} s"
     day = world.fall_due(story, seconds=8)
