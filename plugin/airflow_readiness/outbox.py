@@ -30,6 +30,8 @@ ASK: Final = 20
 #: Seconds for which a worker looks for launches before it leaves that to the triggerer, and how often.
 MOMENT: Final = 4.0
 GLANCE: Final = 0.2
+#: Source events at once, at the most: a launch that falls due meanwhile waits for them.
+LINEAGE: Final = 25
 #: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
 PATIENCE: Final = 15.0
 #: Seconds for which Airflow is asked what it has recorded, while Postgres is down.
@@ -106,7 +108,7 @@ async def due_in_postgres(
             if time.monotonic() >= until:
                 break
             await asyncio.sleep(GLANCE)
-        rows = await store.fetch("lineage", settings.batch_size, sources)
+        rows = await store.fetch("lineage", min(settings.batch_size, LINEAGE), sources)
         await store.run_pairs("lineage_attempt", [(row["source"], row["business_date"]) for row in rows])
         return Due(lineage=[readiness_of(row) for row in rows])
 

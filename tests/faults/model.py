@@ -3,7 +3,9 @@
 A condition is ``"db.table"``, ``{"all": [...]}`` or ``{"any": [...]}``. Instants are seconds of the
 epoch. What somebody wrote was committed between two instants, *before* and *after* the call, so a
 launch falls due between two instants too: earlier than the first is early, and the second is what
-the deadline error is counted from.
+the deadline error is counted from. A source that logs after its deadline counts for ``any`` only if
+nobody had judged the deadline by then: that is in the first instant and not in the second. (The windows
+of a campaign's dates are over long ago, so what was missed stays so.)
 """
 
 from __future__ import annotations
@@ -92,10 +94,12 @@ def due_at(
     if any(days[name].opened.after > until for name in names):
         return NEVER
     ready = {name: ready_at(days[name], needed[name], end) for name in names}
-    ready = {name: at if at <= until else NEVER for name, at in ready.items()}
     deadline = {name: days[name].deadline(until) for name in names}
+    for name, at in ready.items():
+        if at > until or (end == "after" and at > deadline[name]):
+            ready[name] = NEVER
 
-    def at(instant: float) -> Callable[[str], Verdict]:
+    def known(instant: float) -> Callable[[str], Verdict]:
         def look(name: str) -> Verdict:
             if ready[name] <= instant:
                 return "ready"
@@ -104,4 +108,4 @@ def due_at(
         return look
 
     instants = sorted({*ready.values(), *deadline.values()} - {NEVER})
-    return next((each for each in instants if verdict(condition, at(each)) != "waiting"), NEVER)
+    return next((each for each in instants if verdict(condition, known(each)) != "waiting"), NEVER)
