@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.faults import history as histories
 from tests.faults import report
 from tests.faults.breakages import BREAKAGES, OURS
-from tests.faults.campaign import Campaign, Record
+from tests.faults.campaign import Campaign, Fault, Record
 from tests.faults.history import History
 from tests.faults.site import Site, site, wait_until_listening
 
@@ -24,28 +24,39 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def main() -> int:
-    """Play one campaign; 0 if every promise was kept."""
+    """Play one campaign for each seed; 0 if every promise was kept."""
     parser = argparse.ArgumentParser(prog="make faults")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--minutes", type=float, default=10, help="of each campaign")
     parser.add_argument("--only", nargs="*", default=list(BREAKAGES), choices=list(BREAKAGES), metavar="KIND")
     parser.add_argument("--native", action="store_true", help="the same by a deferrable task for each source")
     parser.add_argument("--markdown", action="store_true", help="print the table as the README has it")
     arguments = parser.parse_args()
-    history = histories.make(arguments.seed, arguments.minutes, arguments.only)
-    folder = Path(tempfile.mkdtemp(prefix="readiness-faults-"))
-    if arguments.native:
-        history.actions = [action for action in history.actions if action.subject not in OURS]
-    record, verdicts = _play(history, folder, arguments.native)
-    console.print(report.table(record, verdicts))
+    faults: list[Fault] = []
+    verdicts: list[report.Verdict] = []
+    failed = False
+    for seed in arguments.seed:
+        history = histories.make(seed, arguments.minutes, arguments.only)
+        if arguments.native:
+            history.actions = [action for action in history.actions if action.subject not in OURS]
+        record, judged = _campaign(history, arguments.native)
+        failed = _complain(history, record, judged) or failed
+        faults += record.faults
+        verdicts += judged
+    console.print(report.table(faults, verdicts))
     if arguments.markdown:
-        console.print(report.markdown(record, verdicts), soft_wrap=True)
-    failed = _complain(history, record, verdicts)
-    if failed:
+        console.print(report.markdown(faults, verdicts), soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _campaign(history: History, native: bool) -> tuple[Record, list[report.Verdict]]:
+    folder = Path(tempfile.mkdtemp(prefix="readiness-faults-"))
+    record, verdicts = _play(history, folder, native)
+    if record.unwell or any(verdict.complaint for verdict in verdicts):
         console.print(f"Airflow's logs are kept in {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
-    return 1 if failed else 0
+    return record, verdicts
 
 
 def _play(history: History, folder: Path, native: bool) -> tuple[Record, list[report.Verdict]]:
@@ -85,18 +96,23 @@ def _runs(running: Site) -> list[tuple[str, int, float]]:
 def _complain(history: History, record: Record, verdicts: list[report.Verdict]) -> bool:
     broken = [verdict for verdict in verdicts if verdict.complaint]
     for verdict in broken[:5]:
-        console.print(
-            f"\n[red]{verdict.flow} for day {verdict.day}: {verdict.complaint}[/red] ({verdict.kind})"
-        )
-        console.print(f"  waits for {json.dumps(history.flows[verdict.flow])}")
-        for action in history.of(verdict.flow, verdict.day):
-            console.print(f"  {action}")
+        _tell(history, record, verdict)
     for complaint in record.unwell:
         console.print(f"[red]at the end:[/red] {complaint}")
     if broken:
-        console.print(f"{len(broken)} promises were broken; again: make faults SEED={history.seed} "
-                      f"MINUTES={history.minutes:g}")  # fmt: skip
+        again = f"make faults SEED={history.seed} MINUTES={history.minutes:g}"
+        console.print(f"{len(broken)} promises were broken; again: {again}")
     return bool(broken or record.unwell)
+
+
+def _tell(history: History, record: Record, verdict: report.Verdict) -> None:
+    """What a launch should have been, what it was, and what was done until then; seconds from the start."""
+    due, *runs = (f"{at - record.began:.1f} s" for at in (verdict.due, *verdict.runs))
+    console.print(f"\n[red]{verdict.flow} for day {verdict.day}: {verdict.complaint}[/red] ({verdict.kind})")
+    console.print(f"  waits for {json.dumps(history.flows[verdict.flow])}")
+    console.print(f"  fell due at {due}, started at {', '.join(runs) or 'no time'}")
+    for action in history.of(verdict.flow, verdict.day, max([verdict.due, *verdict.runs]) - record.began):
+        console.print(f"  {action}")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class Record:
     """What was done: all that the model needs to say what must launch and when."""
 
     needed: dict[str, Needed]
+    #: when the campaign began (seconds of the epoch)
+    began: float = 0
     days: dict[tuple[str, int], SourceDay] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     #: what an operator would have had to repair, at the end
@@ -65,7 +67,7 @@ class Campaign:
 
     def play(self) -> Record:
         """Do everything in its time; the record."""
-        began = time.time()
+        self.record.began = began = time.time()
         queue = list(self._history.actions)
         while queue:
             action = queue.pop(0)

@@ -50,13 +50,14 @@ class History:
     needed: dict[str, int]
     actions: list[Action] = field(default_factory=list)
 
-    def of(self, flow: str, day: int) -> list[Action]:
-        """The shortest history of a flow's run: what was done to its sources, itself, and all faults."""
+    def of(self, flow: str, day: int, until: float) -> list[Action]:
+        """The shortest history of a flow's run: until so many seconds, its sources, itself, and all faults."""
         names = {flow, *sources_of(self.flows[flow])}
         return [
             action
             for action in self.actions
-            if action.kind == "fault" or (action.subject in names and action.day in (day, -1))
+            if action.at <= until
+            and (action.kind == "fault" or (action.subject in names and action.day in (day, -1)))
         ]
 
 

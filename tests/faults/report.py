@@ -34,15 +34,17 @@ class Verdict:
     error: float | None
     bound: float
     early_by: float = 0
-    runs: int = 0
+    #: when it fell due, at the latest, and when its runs were created (seconds of the epoch)
+    due: float = NEVER
+    runs: list[float] = field(default_factory=list)
 
     @property
     def complaint(self) -> str:
         """What promise was broken; empty if none."""
         if self.error is None:
             return "lost"
-        if self.runs > 1:
-            return f"started {self.runs} times"
+        if len(self.runs) > 1:
+            return f"started {len(self.runs)} times"
         if self.early_by > SKEW:
             return f"early by {self.early_by:.2f} s"
         return f"late by {self.error:.1f} s" if self.error > self.bound else ""
@@ -67,7 +69,7 @@ def judge(history: History, record: Record, runs: Iterable[tuple[str, int, float
     verdicts = [_verdict(*pair, history, record, created.get(pair, [])) for pair in wanted]
     # and of dates that nobody has opened
     verdicts += [
-        Verdict(*pair, NONE, 0, WELL, early_by=NEVER, runs=len(created[pair]))
+        Verdict(*pair, NONE, 0, WELL, early_by=NEVER, runs=created[pair])
         for pair in created.keys() - set(wanted)
     ]
     return verdicts
@@ -87,7 +89,7 @@ def _verdict(flow: str, day: int, history: History, record: Record, created: lis
     earliest = due_at(condition, days, record.needed, "before")
     latest = due_at(condition, days, record.needed, "after")
     at = min(created, default=NEVER)
-    verdict = Verdict(flow, day, NONE, None, WELL, runs=len(created))
+    verdict = Verdict(flow, day, NONE, None, WELL, due=latest, runs=sorted(created))
     candidates = [(latest, WELL, NONE)]
     for fault in record.faults:
         if fault.flow not in ("", flow) or not _touches(fault, latest):
@@ -121,12 +123,12 @@ def _allowance(
     return after, breakage.bound, fault.kind
 
 
-def rows(record: Record, verdicts: list[Verdict]) -> list[Row]:
+def rows(faults: list[Fault], verdicts: list[Verdict]) -> list[Row]:
     """The table: kinds of fault in the order of their list, first that of none."""
     table = [Row(NONE, WELL), *(Row(kind, each.bound) for kind, each in BREAKAGES.items())]
     table.append(Row("flow_paused", PAUSED_BOUND))
     by_kind = {row.kind: row for row in table}
-    for fault in record.faults:
+    for fault in faults:
         by_kind[fault.kind].faults += 1
     for verdict in verdicts:
         by_kind[verdict.kind].verdicts.append(verdict)
@@ -149,7 +151,7 @@ def cells(name: str, faults: int, bound: float | None, verdicts: list[Verdict]) 
         str(len(verdicts)),
         str(len(errors)),
         str(sum(each.error is None for each in verdicts)),
-        str(sum(each.runs > 1 for each in verdicts)),
+        str(sum(len(each.runs) > 1 for each in verdicts)),
         str(sum(each.early_by > SKEW for each in verdicts)),
         *(f"{figure:.1f}" for figure in figures),
         f"{bound:g}" if bound else "",
@@ -171,19 +173,19 @@ HEAD: Final = [
 ]
 
 
-def table(record: Record, verdicts: list[Verdict]) -> Table:
+def table(faults: list[Fault], verdicts: list[Verdict]) -> Table:
     """For a terminal. Times in seconds."""
     drawn = Table(*HEAD, title="launches by what was broken when they fell due; deadline error in seconds")
-    for row in rows(record, verdicts):
+    for row in rows(faults, verdicts):
         drawn.add_row(*cells(row.kind, row.faults, row.bound, row.verdicts))
     drawn.add_section()
-    drawn.add_row(*cells("all", len(record.faults), None, verdicts))
+    drawn.add_row(*cells("all", len(faults), None, verdicts))
     return drawn
 
 
-def markdown(record: Record, verdicts: list[Verdict]) -> str:
+def markdown(faults: list[Fault], verdicts: list[Verdict]) -> str:
     """The same for the README."""
     lines = [HEAD, ["---"] * len(HEAD)]
-    lines += [cells(row.kind, row.faults, row.bound, row.verdicts) for row in rows(record, verdicts)]
-    lines.append(cells("all", len(record.faults), None, verdicts))
+    lines += [cells(row.kind, row.faults, row.bound, row.verdicts) for row in rows(faults, verdicts)]
+    lines.append(cells("all", len(faults), None, verdicts))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
