@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -48,9 +50,17 @@ class Site:
     def unwell(self, seconds: float = 45) -> list[str]:
         """What is not as it should be once nothing is broken any more, and has not got well in so long."""
         until = time.monotonic() + seconds
-        while (complaints := self._complaints()) and time.monotonic() < until:
+        while (complaints := self._complaints() or self._doctor()) and time.monotonic() < until:
             time.sleep(1)
         return complaints
+
+    def _doctor(self) -> list[str]:
+        """What ``airflow readiness doctor`` finds."""
+        command = [sys.executable, "-m", "airflow", "readiness", "doctor"]
+        done = subprocess.run(
+            command, env=self.stack.airflow.environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        return [f"doctor says {done.returncode}: {done.stdout}{done.stderr[-500:]}"] if done.returncode else []
 
     def _complaints(self) -> list[str]:
         beats = self.stack.sql(
