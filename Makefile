@@ -27,7 +27,7 @@ demo: install
 	@exec $(BIN)/python -m airflow_readiness.demo
 
 test: install
-	$(PYTEST) tests
+	$(PYTEST) tests --numprocesses 2 --dist loadgroup
 
 check: install
 	$(BIN)/ruff format --check .
