@@ -34,7 +34,8 @@ def readiness_dags(*, sources: Iterable[str] = (), **dag_arguments: Any) -> tupl
         "tags": ["readiness"],
         **dag_arguments,
     }
-    task: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=5)}
+    # soon: Airflow may take the worker that has just deferred for the one that resumes, and fail that
+    task: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=1)}
     with DAG(PROCESSOR, description="Source logs → readiness → launches → Redis", **arguments) as processor:
         ProcessOperator(task_id="process", **task)
     with DAG(COLLECTOR, description="Launches and sources → asset events", **arguments) as collector:

@@ -52,7 +52,7 @@ def test_none_is_ever_paused_by_airflow(dag: DAG) -> None:
 def test_each_task_is_tried_again(dag: DAG) -> None:
     task = _task(dag)
     assert task.retries == 5
-    assert task.retry_delay == timedelta(seconds=5)
+    assert task.retry_delay == timedelta(seconds=1)
 
 
 @pytest.fixture
