@@ -26,6 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	@exec $(BIN)/python -m airflow_readiness.demo
 
+# two processes, each with an Airflow of its own; every test goes to whichever is free
 test: install
 	$(PYTEST) tests --numprocesses 2 --dist loadgroup
 
