@@ -42,7 +42,7 @@ class Triggerers:
         self.wait_for_hand_over()
         return skew
 
-    def wait_for_hand_over(self, seconds: float = 60) -> None:
+    def wait_for_hand_over(self, seconds: float = 120) -> None:
         """Until the last one that was started has the processor and the collector."""
         wait_until(self._has_all, seconds, f"the long-lived triggers, in {self.name}")
 
