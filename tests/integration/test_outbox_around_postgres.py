@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -108,15 +108,16 @@ async def test_a_deadline_does_not_wait_until_airflow_was_asked_about_all_that_w
     redis: Redis, settings: Config, endpoints: Endpoints, today: dt.date, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dt.date] = []
+    clock = [0.0]
 
     def slow(launch: Launch, since: dt.datetime) -> dt.datetime | None:
-        time.sleep(0.1)
+        clock[0] += 2
         if launch.condition.text == "hive.new":
             return None
         asked.append(launch.business_date)
         return since
 
-    monkeypatch.setattr(outbox, "ASKING", 0.25)
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     old = [Launch(of_source("hive.old"), today - dt.timedelta(days=n), {}, decided_at=now()) for n in range(20)]
     await snapshot.write(redis, [], [*old, plan("hive.new", today, 1)])
     nowhere = away(endpoints)
