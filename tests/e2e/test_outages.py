@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,7 @@ def test_a_deadline_while_the_log_postgres_is_away(world: World) -> None:
     client = redis_client.Redis(port=world.stack.redis.port)
     key = launch_key("outage.postgres", day.isoformat())
     wait_until(lambda: client.get(key) is not None, 10, "the plan in Redis")
+    assert json.loads(client.get(key) or "{}")["due_at"], "a plan without its deadline"
     with postgres_away(world):
         world.wait_for_runs("outage_postgres", [day], seconds=60)
     world.pass_by()

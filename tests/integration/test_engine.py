@@ -252,6 +252,20 @@ async def test_a_rebuild_launches_what_nobody_has_launched_yet(
     assert await store.connection.fetchval("select count(*) from readiness.launch") == 1
 
 
+async def test_what_was_expected_a_moment_ago_is_planned_with_its_deadline_or_not_yet(
+    store: Store, redis: Redis, add_flow: Do
+) -> None:
+    await add_flow("flow", A, day(0))
+    await engine.tick(store, now=at("01:00"))
+    await store.connection.execute("update readiness.flow set first_date = $1", day(-1))
+    await store.run("expect", "hive", "a", day(-1), at("23:00"))
+    await engine.rebuild_snapshot(store, redis)
+    assert await redis.get(launch_key("hive.a", day(-1).isoformat())) is None
+
+    (planned,) = (await engine.tick(store, now=at("01:00"))).planned
+    assert (planned.business_date, planned.due_at) == (day(-1), at("23:00"))
+
+
 async def test_a_change_of_long_ago_is_evaluated_by_a_full_step_too(
     store: Store, add_flow: Do, report: Do, today: dt.date
 ) -> None:

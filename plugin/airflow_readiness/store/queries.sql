@@ -34,6 +34,8 @@ from readiness.flow as f
 cross join unnest(f.sources) as s
 join readiness.processed_log as p on p.source = s and p.business_date >= f.first_date
     and p.business_date >= $1::timestamptz::date - 31
+    -- what was expected a moment ago is judged in the next step, with its deadline
+    and p.deadline_at is not null
 where f.gone_at is null
   and not exists (select from readiness.launch as l
                   where l.condition = f.condition and l.business_date = p.business_date);
