@@ -43,13 +43,14 @@ class Triggerers:
         return skew
 
     def wait_for_hand_over(self, seconds: float = 120) -> None:
-        """Until the last one that was started has the processor and the collector."""
+        """Until the last one that was started has the processor, and the collector if that waits."""
         wait_until(self._has_all, seconds, f"the long-lived triggers, in {self.name}")
 
     def _has_all(self) -> bool:
-        query = f"select count(*) filter (where triggerer_id = $1) as n from trigger where {OURS}"
-        (row,) = self.world.stack.sql(query, self._last(), database="airflow")
-        return int(row["n"]) >= 2
+        # the collector defers only when it has nothing to publish
+        query = f"select triggerer_id = $1 as here from trigger where {OURS}"
+        found = [row["here"] for row in self.world.stack.sql(query, self._last(), database="airflow")]
+        return bool(found) and all(found)
 
     def _last(self) -> int:
         (row,) = self.world.stack.sql(
