@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
 
-from airflow_readiness import config, metrics
+from airflow_readiness import config, farewell, metrics
 from airflow_readiness.core.document import Launch, readiness_to_json
 from airflow_readiness.errors import ReadinessError
 from airflow_readiness.launch_context import EXTRA
@@ -71,6 +71,7 @@ class CollectOperator(BaseOperator):
             # a task that fails at once would be started again at once, without end: the trigger backs off
             self.log.error("%s", error)
         if not self.outlets:
+            farewell.hold_output_open()
             self.defer(
                 trigger=CollectorTrigger(self.sources, rotate=settings.fallback * 0.9),
                 method_name="publish",

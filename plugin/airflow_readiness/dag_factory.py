@@ -34,7 +34,6 @@ def readiness_dags(*, sources: Iterable[str] = (), **dag_arguments: Any) -> tupl
         "tags": ["readiness"],
         **dag_arguments,
     }
-    # soon: Airflow may take the worker that has just deferred for the one that resumes, and fail that
     task: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=1)}
     with DAG(PROCESSOR, description="Source logs → readiness → launches → Redis", **arguments) as processor:
         ProcessOperator(task_id="process", **task)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs
 
-from airflow_readiness import config
+from airflow_readiness import config, farewell
 from airflow_readiness.core.condition import from_json
 from airflow_readiness.core.dates import business_date
 from airflow_readiness.core.document import Launch, load_launch
@@ -102,6 +102,7 @@ class ReadySensor(BaseOperator):
             if launch.due_at:
                 left = launch.due_at - dt.datetime.now(dt.timezone.utc)
                 timeout = max(left.total_seconds(), 0) + MARGIN
+        farewell.hold_output_open()
         self.defer(
             trigger=ReadyTrigger(self.condition, day.isoformat()),
             method_name=_RESUME,

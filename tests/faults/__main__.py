@@ -73,8 +73,6 @@ def _play(history: History, folder: Path, native: bool) -> tuple[Record, list[re
         # by default Airflow takes five minutes each to see that a scheduler, or a worker's host, is gone
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
-        # and a worker up to five seconds to see that its task has ended: a deferred one may be back by then
-        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
     }
     console.print(f"seed {history.seed}, {history.minutes:g} minutes, {len(history.flows)} flows")
     with site(folder, dags, say=say, extra=extra) as running:
