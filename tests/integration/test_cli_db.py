@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from airflow_readiness import cli
+from airflow_readiness.cli import db
 from airflow_readiness.store import sql
 
 CONNECTION = "AIRFLOW_CONN_READINESS_POSTGRES"
@@ -66,14 +66,14 @@ def test_a_new_database_is_missing_until_it_is_upgraded_and_that_can_be_repeated
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.db_status(NO_OPTIONS)
+        db.status(NO_OPTIONS)
     assert ended.value.code == 1
     assert capsys.readouterr().out == "missing  0001_initial.sql\n"
-    cli.db_upgrade(NO_OPTIONS)
+    db.upgrade(NO_OPTIONS)
     assert capsys.readouterr().out == "applied 0001_initial.sql\n"
-    cli.db_status(NO_OPTIONS)
+    db.status(NO_OPTIONS)
     assert capsys.readouterr().out == "applied  0001_initial.sql\n"
-    cli.db_upgrade(NO_OPTIONS)
+    db.upgrade(NO_OPTIONS)
     assert capsys.readouterr().out == "up to date\n"
 
 
@@ -107,13 +107,13 @@ def test_a_connection_that_leads_nowhere_is_answered_in_one_sentence(
 ) -> None:
     monkeypatch.setenv(CONNECTION, json.dumps({"conn_type": "postgres", **fields}))
     with pytest.raises(SystemExit, match=message):
-        cli.db_upgrade(NO_OPTIONS)
+        db.upgrade(NO_OPTIONS)
 
 
 async def test_what_sql_prints_makes_the_same_schema_once_and_not_twice(
     dsn: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli.db_sql(argparse.Namespace())
+    db.script(argparse.Namespace())
     script = capsys.readouterr().out
     expected = await relations(dsn)
     connection = await asyncpg.connect(**dsn)
@@ -133,7 +133,7 @@ async def test_what_sql_prints_makes_the_same_schema_once_and_not_twice(
 
 
 def test_grants_name_the_roles_that_were_given_and_quote_them(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.db_grants(argparse.Namespace(writer='etl"x', releaser="release", reader="look", engine="airflow"))
+    db.grants(argparse.Namespace(writer='etl"x', releaser="release", reader="look", engine="airflow"))
     printed = capsys.readouterr().out
     assert 'to "etl""x";' in printed
     for role in ("release", "look", "airflow"):

@@ -11,7 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from airflow_readiness import cli, engine
+from airflow_readiness import engine
+from airflow_readiness.cli import db
 from airflow_readiness.core.condition import of_source
 from airflow_readiness.core.document import Launch
 from airflow_readiness.store import sql
@@ -29,7 +30,7 @@ async def as_role(store: Store, dsn: dict[str, Any], capsys: pytest.CaptureFixtu
     names = {role: f"{dsn['database']} {role}" for role in ROLES}
     for name in names.values():
         await store.connection.execute(f'create role "{name}" login')
-    cli.db_grants(argparse.Namespace(**names))
+    db.grants(argparse.Namespace(**names))
     await store.connection.execute(capsys.readouterr().out)
     try:
         yield lambda role: open_store({**dsn, "user": names[role]}, check=role in ("reader", "engine"))
