@@ -31,7 +31,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from airflow_readiness.core.names import COLLECTOR, LAUNCH_GROUP, PROCESSOR, SOURCE_GROUP
+from airflow_readiness.core.names import ALARMS, COLLECTOR, LAUNCH_GROUP, PROCESSOR, SOURCE_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Seen:
     runs: dict[tuple[str, str], str | None]
     #: how many triggerers have a healthy heartbeat
     triggerers: int = 0
-    #: those of our own two DAGs that are paused
+    #: those of our own DAGs that are paused
     paused: tuple[str, ...] = ()
     #: DAGs whose file does not import: Airflow may have forgotten what they are scheduled on
     unreadable: list[str] = field(default_factory=list)
@@ -177,7 +177,9 @@ def _triggerers(session: Session) -> int:
 
 
 def _paused(session: Session) -> tuple[str, ...]:
-    ours = select(DagModel.dag_id).where(DagModel.dag_id.in_([PROCESSOR, COLLECTOR]), DagModel.is_paused)
+    ours = select(DagModel.dag_id).where(
+        DagModel.dag_id.in_([PROCESSOR, COLLECTOR, ALARMS]), DagModel.is_paused
+    )
     return tuple(session.scalars(ours.order_by(DagModel.dag_id)))
 
 
@@ -205,6 +207,26 @@ def start_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
     except DagRunAlreadyExists:
         return False
     return True
+
+
+def start_again(
+    dag_id: str, partition_key: str, conf: dict[str, Any], *, run_id: str, by: str, note: str
+) -> None:
+    """Start one flow for one date once more, because somebody asks for it; blocking.
+
+    :param run_id: begins with ``manual__``
+    :param by: the user, as Airflow shows it with the run
+    """
+    trigger_dag(
+        dag_id=dag_id,
+        run_id=run_id,
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.CLI,
+        triggering_user_name=by,
+        partition_key=partition_key,
+        conf=conf,
+        note=note,
+    )
 
 
 def hasten(dag_id: str) -> int:

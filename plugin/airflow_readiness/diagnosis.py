@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from airflow_readiness.core.names import COLLECTOR, PROCESSOR
+from airflow_readiness.core.names import ALARMS, COLLECTOR, PROCESSOR
 
 Severity = Literal["info", "degraded", "down"]
 
@@ -16,6 +16,8 @@ SILENT: Final = {"processor": 75.0, "collector": 75.0, "registrar": 30.0}
 #: The same while the collector publishes: it is blind until Airflow has made the runs.
 PUBLISHING: Final = 180.0
 _DAG: Final = {"processor": PROCESSOR, "collector": COLLECTOR}
+#: Seconds after which a deployment without alarms is one that wants none any more.
+FORGOTTEN: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class PostgresFacts:
     store_id: str
     doorbell: bool
     beats: Mapping[str, Beat]
-    #: by kind: ``overdue``, ``stuck``, ``held``, ``missed``
+    #: by kind: ``overdue``, ``stuck``, ``held``, ``missed``, ``unsent``
     troubles: Mapping[str, Trouble]
 
 
@@ -120,6 +122,7 @@ def judge(facts: Facts) -> Iterator[Problem]:
         yield from _triggered(known)
         yield from _signals(known, isinstance(facts.redis, RedisFacts))
         yield from _launches(known)
+        yield from _alarms(known)
 
 
 def _redis(redis: RedisFacts | Problem, known: PostgresFacts | None) -> Iterator[Problem]:
@@ -200,7 +203,7 @@ def publishing(known: PostgresFacts, part: str) -> bool:
 
 
 def _signals(known: PostgresFacts, redis_answers: bool) -> Iterator[Problem]:
-    beats = {part: beat for part, beat in known.beats.items() if not _silent(known, part)}
+    beats = {part: known.beats[part] for part in SILENT if not _silent(known, part)}
     if not known.doorbell:
         yield Problem(
             "postgres",
@@ -259,6 +262,24 @@ def _launches(known: PostgresFacts) -> Iterator[Problem]:
     for kind, (severity, what, remedy) in says.items():
         if (trouble := known.troubles.get(kind)) and trouble.number:
             yield Problem("launches", severity, f"{trouble.number} {what} ({trouble.first})", remedy)
+
+
+def _alarms(known: PostgresFacts) -> Iterator[Problem]:
+    beat = known.beats.get("alarms")
+    if beat and SILENT["collector"] < beat.age < FORGOTTEN:
+        yield Problem(
+            "alarms",
+            "degraded",
+            f"nobody is told of missed sources: the alarms were last seen {span(beat.age)} ago",
+            f"look at the DAG {ALARMS}, whether it is paused, and at the triggerer",
+        )
+    if (unsent := known.troubles.get("unsent")) and unsent.number:
+        yield Problem(
+            "alarms",
+            "degraded",
+            f"{unsent.number} alarms could not be sent ({unsent.first})",
+            f"the log of the DAG {ALARMS}, and readiness.alarm, say why",
+        )
 
 
 def span(seconds: float) -> str:

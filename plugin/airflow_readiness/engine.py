@@ -18,7 +18,7 @@ from airflow_readiness.config import Config
 from airflow_readiness.core.condition import Condition, Verdict, from_json
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Readiness
+from airflow_readiness.core.state import Readiness, State
 from airflow_readiness.signal import snapshot
 from airflow_readiness.store.store import Row, Store, open_store, readiness_of
 
@@ -55,6 +55,8 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
         await store.run("serialise")
         now = now or await clock(store)
         changed = [readiness_of(row) for row in await store.fetch("advance", now)]
+        if any(each.state in (State.MISSED, State.LATE) for each in changed):
+            await store.run("ring_alarms")
         pairs: list[Row] = []
         if changed:
             pairs += await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))

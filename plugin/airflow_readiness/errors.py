@@ -7,10 +7,11 @@
     │   ├── BadName          a source name that is not ``database.table``
     │   ├── BadDate          a business date that is none
     │   ├── BadCondition     a condition that cannot be expressed or is too long
+    │   ├── UnknownSource    no settings and no flow name this source
     │   └── BadDocument      a Redis or event document that does not parse
     ├── NotConfigured        a connection is missing or incomplete
     ├── SchemaMissing        the Postgres has no (or an older) readiness schema
-    ├── Refused              a command that would start a flow early or twice
+    ├── Refused              a command that would start a flow early or twice, or change nothing
     └── NotLaunched          ``launch()`` in a run that readiness did not start
 
 Every message names the value and says what to do.
@@ -39,6 +40,10 @@ class BadCondition(BadInput):
     """A condition cannot be expressed."""
 
 
+class UnknownSource(BadInput):
+    """No settings and no flow name this source."""
+
+
 class BadDocument(BadInput):
     """A JSON document from Redis or from an asset event does not parse."""
 
@@ -52,7 +57,7 @@ class SchemaMissing(ReadinessError):
 
 
 class Refused(ReadinessError):
-    """A flow may not be started by hand: not launched, running already, or not able to run."""
+    """Not done: the flow is not launched, has a run, or is not able to run; or nothing would change."""
 
 
 class NotLaunched(ReadinessError):

@@ -137,7 +137,9 @@ def _parts(facts: Facts) -> Iterator[Part]:
     known = facts.postgres if isinstance(facts.postgres, PostgresFacts) else None
     yield Part("postgres", "answers" if known else "does not answer")
     yield Part("redis", "answers" if isinstance(facts.redis, RedisFacts) else "does not answer")
-    for name in SILENT if known else ():
+    # nobody has to want alarms
+    names = [*SILENT, *(["alarms"] if "alarms" in known.beats else [])] if known else []
+    for name in names:
         beat = known.beats.get(name) if known else None
         says = f"seen {span(beat.age)} ago" if beat else "never seen"
         if known and publishing(known, name):

@@ -71,7 +71,7 @@ async def repair(store: Store, look: Look, start_run: StartRun, run_id: str, dag
     # first our launch, then Airflow's runs: an event that is published in between has its run by then
     (now,) = await store.fetch("clock")
     seen = await asyncio.to_thread(look, now["now"], [])
-    condition = _able(seen.flows, dag_id)
+    condition = able(seen.flows, dag_id)
     evidence = await _launched(store, condition, dag_id, day)
     seen = await asyncio.to_thread(look, now["now"], [(dag_id, key)])
     if (dag_id, key) not in seen.runs:
@@ -88,7 +88,7 @@ async def repair(store: Store, look: Look, start_run: StartRun, run_id: str, dag
     await store.run_pairs("repaired", [(dag_id, day)])
 
 
-def _able(flows: list[FlowSeen], dag_id: str) -> Condition:
+def able(flows: list[FlowSeen], dag_id: str) -> Condition:
     """What a flow waits for, if it is able to run."""
     flow = next((flow for flow in flows if flow.dag_id == dag_id), None)
     if flow is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from airflow_readiness.demo.processes import wait_until
 from tests.e2e.world import World
 
-#: Sessions of Postgres: the processor, the collector and the registrar have one each; a worker may be at work.
-SESSIONS = 5
+#: Sessions of Postgres: the processor, the collector, the alarms and the registrar have one each; a worker may
+#: be at work.
+SESSIONS = 6
 
 
 def check(world: World) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import inspect
 import itertools
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -19,6 +20,7 @@ import pytest_asyncio
 from blockbuster import blockbuster_ctx
 from redis.asyncio import Redis
 
+from airflow_readiness import engine
 from airflow_readiness.config import Config, Endpoints
 from airflow_readiness.core.condition import Condition
 from airflow_readiness.demo.servers import (
@@ -31,7 +33,9 @@ from airflow_readiness.demo.servers import (
 from airflow_readiness.signal.client import open_redis, open_server
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
+from airflow_readiness_triggers.processor import Processor
 from airflow_readiness_triggers.tasks import stop
+from tests.integration.commands import Command, runner
 from tests.integration.own_postgres import OwnPostgres, own_postgres_server, postgres_folder
 
 _numbers = itertools.count(1)
@@ -186,6 +190,36 @@ def today() -> dt.date:
     """The business date of that deployment."""
     now = dt.datetime.now(dt.timezone.utc)
     return (now + dt.timedelta(hours=12 - now.hour)).date()
+
+
+@pytest.fixture
+def deployed(endpoints: Endpoints, settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's configuration and connections name these servers."""
+    postgres = {"host": endpoints.postgres["host"], "login": endpoints.postgres["user"]}
+    postgres |= {"conn_type": "postgres", "schema": endpoints.postgres["database"]}
+    redis = {"conn_type": "redis", "host": "127.0.0.1", "port": endpoints.redis["port"]}
+    monkeypatch.setenv("AIRFLOW_CONN_READINESS_POSTGRES", json.dumps(postgres))
+    monkeypatch.setenv("AIRFLOW_CONN_READINESS_REDIS", json.dumps(redis))
+    monkeypatch.setenv("AIRFLOW__READINESS__TIMEZONE", settings.timezone)
+    monkeypatch.setenv("AIRFLOW__READINESS__DEFAULT_DEADLINE", f"{settings.default_deadline:%H:%M}")
+
+
+@pytest.fixture
+def command(deployed: None, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run ``airflow readiness …``."""
+    return runner(capsys)
+
+
+@pytest_asyncio.fixture
+async def processor(store: Store, endpoints: Endpoints, settings: Config) -> AsyncIterator[asyncio.Task[None]]:
+    """A processor at work."""
+    await engine.configure(store, settings)
+    task = asyncio.create_task(Processor(settings, endpoints).serve())
+    try:
+        yield task
+        assert not task.done(), task
+    finally:
+        await stop(task)
 
 
 @pytest.fixture

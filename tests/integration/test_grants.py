@@ -15,11 +15,12 @@ from airflow_readiness import engine
 from airflow_readiness.cli import db
 from airflow_readiness.core.condition import of_source
 from airflow_readiness.core.document import Launch
+from airflow_readiness.operating.prune import prune
 from airflow_readiness.store import sql
 from airflow_readiness.store.store import Store, open_store
 
 As = Callable[[str], AbstractAsyncContextManager[Store]]
-ROLES = ("writer", "releaser", "reader", "engine")
+ROLES = ("writer", "releaser", "operator", "reader", "engine")
 SET = "select readiness.set_log_settings('hive', 'sales', 6, 0, null, null, 1)"
 
 
@@ -33,7 +34,9 @@ async def as_role(store: Store, dsn: dict[str, Any], capsys: pytest.CaptureFixtu
     db.grants(argparse.Namespace(**names))
     await store.connection.execute(capsys.readouterr().out)
     try:
-        yield lambda role: open_store({**dsn, "user": names[role]}, check=role in ("reader", "engine"))
+        yield lambda role: open_store(
+            {**dsn, "user": names[role]}, check=role in ("operator", "reader", "engine")
+        )
     finally:
         for name in names.values():
             await store.connection.execute(f'drop owned by "{name}"; drop role "{name}"')
@@ -105,6 +108,60 @@ async def test_the_releaser_does_nothing_else(as_role: As, statement: str) -> No
         await refused(releaser, statement)
 
 
+async def test_the_operator_does_what_is_kept_in_its_name_and_looks(
+    as_role: As, store: Store, dsn: dict[str, Any]
+) -> None:
+    await store.connection.execute(SET)
+    async with as_role("operator") as operator:
+        assert await operator.fetch("status", None) == []
+        for day in range(3):
+            date = f"current_date + {day}"
+            await operator.connection.execute(
+                {
+                    0: f"select readiness.mark_ready('hive', 'sales', {date}, 'I looked', 'somebody else')",
+                    1: f"select readiness.skip('hive', 'sales', {date}, 'no need')",
+                    2: f"select readiness.extend('hive', 'sales', {date}, now() + interval '1 hour', 'later')",
+                }[day]
+            )
+    rows = await store.connection.fetch("select done_by, login from readiness.audit order by audit_id")
+    login = f"{dsn['database']} operator"
+    assert [tuple(row) for row in rows] == [("somebody else", login), (login, login), (login, login)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select readiness.report_log('hive', 'sales')",
+        SET,
+        "select readiness.expect('hive', 'sales', current_date)",
+        "update readiness.processed_log set state = 'ready'",
+        "insert into readiness.audit (action, done_by) values ('skip', 'nobody')",
+        "update readiness.audit set done_by = 'nobody'",
+        "delete from readiness.audit",
+        "select readiness.say_by_hand('skip', 'hive', 'sales', current_date, 'x', 'nobody')",
+        "select readiness.prune('fm_log', 40)",
+    ],
+)
+async def test_the_operator_does_nothing_else(as_role: As, statement: str) -> None:
+    async with as_role("operator") as operator:
+        await refused(operator, statement)
+
+
+@pytest.mark.parametrize("role", ["writer", "releaser", "reader"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select readiness.mark_ready('hive', 'sales', current_date, 'x')",
+        "select readiness.skip('hive', 'sales', current_date, 'x')",
+        "select readiness.extend('hive', 'sales', current_date, now() + interval '1 hour', 'x')",
+        "select readiness.prune('fm_log', 40)",
+    ],
+)
+async def test_nobody_else_says_anything_by_hand(as_role: As, role: str, statement: str) -> None:
+    async with as_role(role) as connected:
+        await refused(connected, statement)
+
+
 async def test_the_reader_reads_everything_there_is(as_role: As, store: Store) -> None:
     names = await store.connection.fetch(
         "select oid::regclass::text as name from pg_class"
@@ -174,6 +231,8 @@ async def test_the_engine_does_the_work_of_processor_registrar_and_sensor(as_rol
         await connected.run_pairs("lineage_attempt", [("hive.sales", day)])
         await connected.run("lineage_published", ["hive.sales"], [day], [at])
         assert (await connected.fetch("try_registrar_lock"))[0]["mine"]
+        await connected.run("audit", "rerun", "me", None, "flow", day, {})
+        assert (await prune(connected, 35)).rows["fm_log"] == 0
 
 
 @pytest.mark.parametrize(
@@ -184,6 +243,9 @@ async def test_the_engine_does_the_work_of_processor_registrar_and_sensor(as_rol
         "update readiness.deployment set id = gen_random_uuid()",
         "delete from readiness.launch",
         "delete from readiness.processed_log",
+        "update readiness.audit set reason = 'x'",
+        "insert into readiness.audit (action, done_by, login) values ('rerun', 'me', 'nobody')",
+        "delete from readiness.audit",
         "insert into readiness.migration (version, name) values (99, 'x')",
         "create table readiness.mine ()",
         "select readiness.rebuild_source_log()",

@@ -28,6 +28,7 @@ WELL = PostgresFacts(
         "processor": Beat(29, {"deaf": False, "redis": True}),
         "collector": Beat(29, {"redis": True, "mode": "notifications"}),
         "registrar": Beat(2, {"flows": 3, "triggerers": 1, "paused": []}),
+        "alarms": Beat(29, {}),
     },
     troubles={"overdue": Trouble(0, ""), "missed": Trouble(0, "")},
 )
@@ -128,6 +129,8 @@ def test_nothing_is_said_where_all_is_well() -> None:
         (trouble("stuck"), REDIS_WELL, "launches", "down", "(a.b for 2026-11-22)", "readiness_collector"),
         (trouble("missed"), REDIS_WELL, "launches", "degraded", "missed their launch", "readiness repair FLOW"),
         (trouble("held"), REDIS_WELL, "launches", "info", "are held", "unpause or mend"),
+        (trouble("unsent"), REDIS_WELL, "alarms", "degraded", "could not be sent (a.b", "readiness.alarm"),
+        (beat("alarms", 76), REDIS_WELL, "alarms", "degraded", "last seen 76 s ago", "readiness_alarms"),
     ],
 )
 def test_each_trouble_is_said_once_with_its_remedy(
@@ -148,6 +151,9 @@ def test_each_trouble_is_said_once_with_its_remedy(
         (beat("collector", mode="tracking"), RedisFacts("here", True)),
         # managed Redis: it may not be asked
         (WELL, RedisFacts("here", None)),
+        # they were wanted once
+        (beat("alarms", 86401), REDIS_WELL),
+        (beat("alarms", None), REDIS_WELL),
         # an older registrar says neither
         (dataclasses.replace(WELL, beats={**WELL.beats, "registrar": Beat(1, {"flows": 3})}), REDIS_WELL),
     ],

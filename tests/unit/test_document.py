@@ -18,7 +18,7 @@ from airflow_readiness.core.document import (
     load_readiness,
     readiness_to_json,
 )
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.state import Action, ByHand, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 NAMES = ("a.t", "b.t", "c.t")
@@ -45,6 +45,7 @@ def _readiness(names: st.SearchStrategy[str]) -> st.SearchStrategy[Readiness]:
         counts,
         ready_at=instants | st.none(),
         configured=st.booleans(),
+        by_hand=st.builds(ByHand, st.sampled_from(Action), st.text(), instants, st.text()) | st.none(),
     )
 
 
@@ -103,6 +104,24 @@ def test_the_document_in_redis_is_what_its_readers_expect() -> None:
         "ready_at": "2026-11-22T06:30:00+00:00",
         "configured": True,
     }
+
+
+def test_what_an_operator_said_is_in_it_only_if_somebody_did() -> None:
+    said = ByHand(Action.SKIP, "eve", dt.datetime(2026, 11, 22, 5, tzinfo=UTC), "the loader is broken")
+    deadline = dt.datetime(2026, 11, 22, 6, tzinfo=UTC)
+    document = readiness_to_json(Readiness("a.t", DAY, State.MISSED, deadline, 0, 1, by_hand=said))
+    assert document["outcome"] == "skipped"
+    assert document["by_hand"] == {
+        "action": "skip",
+        "by": "eve",
+        "at": "2026-11-22T05:00:00+00:00",
+        "reason": "the loader is broken",
+    }
+    said_so = document["by_hand"]
+    wrongs: list[object] = [{}, [], "skip", {**said_so, "at": None}, {**said_so, "action": "x"}]
+    for wrong in wrongs:
+        with pytest.raises(BadDocument, match="does not parse"):
+            load_readiness({**document, "by_hand": wrong})
 
 
 def test_the_newest_fields_may_be_missing_from_an_old_document() -> None:

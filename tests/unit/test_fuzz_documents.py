@@ -19,7 +19,7 @@ from airflow_readiness.core.document import (
     load_readiness,
     readiness_to_json,
 )
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import Action, ByHand, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 COUNT = 10_000
@@ -34,7 +34,8 @@ def _dump_launch(launch: Launch) -> str:
     return json.dumps(launch.to_json())
 
 
-KNOWN = Readiness("hive.sales", DAY, State.READY, AT, 3, 2, AT, configured=True)
+SAID = ByHand(Action.MARK_READY, "eve", AT, "I looked")
+KNOWN = Readiness("hive.sales", DAY, State.READY, AT, 3, 2, AT, configured=True, by_hand=SAID)
 CONDITION = combine("all", [of_source("hive.sales"), combine("any", [of_source("a.b"), of_source("c.d")])])
 LAUNCH = Launch(CONDITION, DAY, {"hive.sales": KNOWN}, decided_at=AT, due_at=AT, published_at=AT)
 KINDS: list[tuple[Load, Dump, dict[str, Any]]] = [

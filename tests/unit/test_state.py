@@ -7,7 +7,7 @@ import datetime as dt
 
 import pytest
 
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.state import Action, ByHand, Outcome, Readiness, State
 
 DEADLINE = dt.datetime(2026, 11, 22, 6, tzinfo=dt.timezone.utc)
 MOMENT = dt.timedelta(microseconds=1)
@@ -28,6 +28,16 @@ def _known(state: State) -> Readiness:
 )
 def test_the_outcome_says_why_nobody_waits_longer(state: State, outcome: Outcome) -> None:
     assert _known(state).outcome is outcome
+
+
+def test_a_skipped_source_says_so_until_its_logs_are_there() -> None:
+    said = ByHand(Action.SKIP, "eve", DEADLINE, "no need")
+    for state, outcome in {
+        State.WAITING: Outcome.PENDING,
+        State.MISSED: Outcome.SKIPPED,
+        State.LATE: Outcome.READY,
+    }.items():
+        assert dataclasses.replace(_known(state), by_hand=said).outcome is outcome
 
 
 def test_a_waiting_source_is_missed_from_its_deadline_on() -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, GroupCommand
 
-from airflow_readiness.cli import db
-from airflow_readiness.cli.common import JSON, quietly
+from airflow_readiness.cli import again, by_hand, db, prune, status
+from airflow_readiness.cli.common import DATE, FLOW, JSON, quietly
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-_FLOW = Arg(("flow",), help="DAG id of the flow")
-_DATE = Arg(("--date",), required=True, help="business date, YYYY-MM-DD")
 _CODES = "Exit code: 0 all is well, 1 degraded, 2 launches do not come, or nothing can be read."
 
 
@@ -24,6 +22,10 @@ def get_cli_commands() -> list[GroupCommand]:
             name="readiness",
             help="Start flows when their sources are ready",
             subcommands=[
+                *status.commands(),
+                *by_hand.commands(),
+                *again.commands(),
+                prune.command(),
                 ActionCommand(
                     "doctor",
                     "What is wrong, and what to do; exit code 0, 1 or 2",
@@ -35,7 +37,7 @@ def get_cli_commands() -> list[GroupCommand]:
                     "repair",
                     "Start one flow that missed its launch, for one date, and nothing else",
                     run_repair,
-                    (_FLOW, _DATE, JSON, ARG_VERBOSE),
+                    (FLOW, DATE, JSON, ARG_VERBOSE),
                 ),
                 db.command(),
             ],

@@ -12,7 +12,7 @@ from typing import Any, Final
 from airflow_readiness.core.condition import Condition, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.state import Action, ByHand, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 # one that neither writes at length nor follows a document that is nested beyond reason
@@ -79,7 +79,7 @@ def _of_sources(value: Any) -> dict[str, Readiness]:
 
 def readiness_to_json(known: Readiness) -> dict[str, Any]:
     """A source's readiness as a JSON object; :func:`load_readiness` reads it back."""
-    return {
+    value: dict[str, Any] = {
         "source": known.source,
         "business_date": known.business_date.isoformat(),
         "state": known.state.value,
@@ -90,6 +90,27 @@ def readiness_to_json(known: Readiness) -> dict[str, Any]:
         "ready_at": _text(known.ready_at),
         "configured": known.configured,
     }
+    if known.by_hand:
+        value["by_hand"] = by_hand_to_json(known.by_hand)
+    return value
+
+
+def by_hand_to_json(said: ByHand) -> dict[str, Any]:
+    """What an operator said, as a JSON object; :func:`load_by_hand` reads it back."""
+    return {"action": said.action.value, "by": said.by, "at": _text(said.at), "reason": said.reason}
+
+
+def load_by_hand(value: Mapping[str, Any] | None) -> ByHand | None:
+    """What an operator said; none if nobody said anything.
+
+    :raises ValueError: (or KeyError, TypeError) if it does not parse
+    """
+    if value is None:
+        return None
+    at = _instant(value["at"])
+    if at is None or not isinstance(value["by"], str) or not isinstance(value["reason"], str):
+        raise ValueError(f"{_short(value)} does not say who decided, when and why")
+    return ByHand(Action(value["action"]), value["by"], at, value["reason"])
 
 
 def dump_readiness(known: Readiness) -> str:
@@ -117,6 +138,7 @@ def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
             needed=_count(value["needed"]),
             ready_at=_instant(value.get("ready_at")),
             configured=_flag(value.get("configured", True)),
+            by_hand=load_by_hand(value.get("by_hand")),
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _unreadable("a source's readiness", raw, error) from error

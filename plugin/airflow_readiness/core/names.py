@@ -14,9 +14,17 @@ PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}")
 SOURCE_GROUP: Final = "readiness"
 LAUNCH_GROUP: Final = "readiness-launch"
 KEY_PREFIX: Final = "readiness:"
-#: The two DAGs of ``readiness_dags()``.
+#: The DAGs of ``readiness_dags()``; the third only where somebody is to be told.
 PROCESSOR: Final = "readiness_processor"
 COLLECTOR: Final = "readiness_collector"
+ALARMS: Final = "readiness_alarms"
+#: The kinds of alarms, and the channel on which Postgres tells that there may be one.
+MISSED: Final = "missed"
+LATE: Final = "late"
+AT_RISK: Final = "at_risk"
+ALARM_CHANNEL: Final = "readiness_alarm"
+#: The page of the board: ``/plugin/readiness`` in Airflow's UI.
+BOARD_ROUTE: Final = "readiness"
 #: Says which Postgres the keys in Redis were written from; its absence means that Redis came back empty.
 SNAPSHOT_KEY: Final = "readiness:snapshot"
 

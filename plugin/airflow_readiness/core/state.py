@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,27 @@ class Outcome(str, Enum):
     DEADLINE = "deadline"
     #: the condition was satisfied without this source (``a | b``)
     PENDING = "pending"
+    #: an operator said not to wait for it on this date
+    SKIPPED = "skipped"
+
+
+class Action(str, Enum):
+    """What an operator can say of a source for a date."""
+
+    #: it counts as ready from then on, though its logs are missing
+    MARK_READY = "mark-ready"
+    #: it is not waited for: its deadline is then
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What an operator said of a source for a date: who, when (UTC), and why."""
+
+    action: Action
+    by: str
+    at: dt.datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +64,21 @@ class Readiness:
     ready_at: dt.datetime | None = None
     #: false: nobody set this source's settings, the deployment's defaults hold
     configured: bool = True
+    #: said by an operator; none if the logs and the settings alone decide
+    by_hand: ByHand | None = None
 
     @property
     def outcome(self) -> Outcome:
         """What a launch says of this source."""
         if self.state in (State.READY, State.LATE):
             return Outcome.READY
-        return Outcome.DEADLINE if self.state is State.MISSED else Outcome.PENDING
+        if self.state is not State.MISSED:
+            return Outcome.PENDING
+        skipped = self.by_hand is not None and self.by_hand.action is Action.SKIP
+        return Outcome.SKIPPED if skipped else Outcome.DEADLINE
 
     def at(self, now: dt.datetime) -> Readiness:
         """The same, once its deadline has passed by the clock although nobody has said so yet."""
         if self.state is State.WAITING and now >= self.deadline_at:
-            return Readiness(
-                self.source,
-                self.business_date,
-                State.MISSED,
-                self.deadline_at,
-                self.log_count,
-                self.needed,
-                self.ready_at,
-                self.configured,
-            )
+            return dataclasses.replace(self, state=State.MISSED)
         return self

@@ -13,6 +13,11 @@ grant insert (source_database, source_table, deadline, read_from, log_count, val
     on readiness.log_setting to {releaser};
 grant update (valid_to) on readiness.log_setting to {releaser};
 
+-- {operator} looks, marks sources as ready, skips them and moves their deadlines; all of it is kept
+grant usage on schema readiness to {operator};
+grant select on all tables in schema readiness to {operator};
+grant execute on function readiness.mark_ready, readiness.skip, readiness.extend to {operator};
+
 -- {reader} looks
 grant usage on schema readiness to {reader};
 grant select on all tables in schema readiness to {reader};
@@ -22,4 +27,7 @@ grant usage on schema readiness to {engine};
 grant select on all tables in schema readiness to {engine};
 grant update (timezone, default_deadline) on readiness.deployment to {engine};
 grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
-    readiness.processed_log to {engine};
+    readiness.processed_log, readiness.alarm to {engine};
+-- it also does what is asked for on Airflow's command line
+grant insert (action, done_by, reason, source, dag_id, business_date, detail) on readiness.audit to {engine};
+grant execute on function readiness.mark_ready, readiness.skip, readiness.extend, readiness.prune to {engine};

@@ -3,7 +3,7 @@
 -- name: advance
 -- Engine: apply the settings to the logs; what changed.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured
+       setting_id is not null as configured, by_hand
 from readiness.advance($1);
 
 -- name: clock
@@ -43,7 +43,7 @@ where f.gone_at is null
 -- name: states
 -- Engine: what is known of these (source, date).
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured
+       p.setting_id is not null as configured, p.by_hand
 from unnest($1::text[], $2::date[]) as c (source, business_date)
 join readiness.processed_log as p using (source, business_date)
 where p.deadline_at is not null;
@@ -59,7 +59,7 @@ returning condition, business_date;
 -- name: snapshot_states
 -- Engine: everything that Redis should hold of sources.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured
+       setting_id is not null as configured, by_hand
 from readiness.processed_log
 where deadline_at is not null and greatest(window_end, deadline_at) > clock_timestamp() - interval '3 days';
 
@@ -146,7 +146,7 @@ where r.dag_id = c.dag_id and r.business_date = c.business_date;
 -- Collector: sources that settled and whose own asset event Airflow has not recorded. Only sources
 -- that a flow or the collector names are assets in Airflow.
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured
+       p.setting_id is not null as configured, p.by_hand
 from readiness.processed_log as p
 where p.state <> 'waiting' and p.event_published_at is null
   and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
@@ -198,13 +198,19 @@ where gone_at is null and not dag_id = any ($1::text[])
 returning dag_id;
 
 -- name: runs_wanted
--- Registrar: published launches whose run of a flow has not been seen.
+-- Registrar: published launches whose run of a flow has not been seen; also what is being backfilled, of
+-- dates before the flow was known.
 select f.dag_id, l.business_date, l.condition
 from readiness.launch as l
 join readiness.flow as f on f.condition = l.condition and f.gone_at is null and l.business_date >= f.first_date
 left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = l.business_date
 where l.published_at < clock_timestamp() - interval '3 seconds' and r.run_id is null
-  and l.business_date >= current_date - 31;
+  and l.business_date >= current_date - 31
+union
+select r.dag_id, r.business_date, r.condition
+from readiness.launch_run as r
+join readiness.flow as f on f.dag_id = r.dag_id and f.gone_at is null
+where r.run_id is null;
 
 -- name: runs_seen
 -- Registrar: the runs that were found, and (run_id null) those that will not come by themselves.
@@ -213,13 +219,6 @@ select * from unnest($1::text[], $2::date[], $3::text[], $4::text[])
 on conflict (dag_id, business_date) do update set run_id = excluded.run_id, seen_at = clock_timestamp()
     where launch_run.run_id is null and excluded.run_id is not null;
 
--- name: status
--- CLI: every source of the last days, the unmet first.
-select source, business_date, state, log_count, needed, ready_at, deadline_at, setting_id is not null as configured
-from readiness.processed_log
-where business_date >= current_date - $1::int
-order by state = 'waiting' desc, business_date desc, source;
-
 -- name: heartbeats
 -- CLI: when each part was last seen.
 select part, beat_at, extract(epoch from clock_timestamp() - beat_at)::float as age, detail
@@ -227,7 +226,8 @@ from readiness.heartbeat order by part;
 
 -- name: troubles
 -- Health: deadlines that nobody has judged for a minute; launches that are stuck for as long although a
--- flow is able to run; launches that are held because none is; flows that wait for repair.
+-- flow is able to run; launches that are held because none is; flows that wait for repair; alarms that
+-- could not be sent.
 with unpublished as (
     select l.condition || ' for ' || l.business_date as launch, l.decided_at, f.able,
            greatest(l.decided_at, f.able_since) as since
@@ -255,7 +255,12 @@ union all
 select 'overdue', count(*)::int, (array_agg(source || ' for ' || business_date order by deadline_at))[1:3]
 from readiness.processed_log
 where state in ('waiting', 'missed') and not closed
-  and state = 'waiting' and deadline_at < clock_timestamp() - interval '60 seconds';
+  and state = 'waiting' and deadline_at < clock_timestamp() - interval '60 seconds'
+union all
+select 'unsent', count(*)::int, (array_agg(kind || ' of ' || source || ' for ' || business_date
+                                           || ' by ' || notifier order by again_at desc))[1:3]
+from readiness.alarm
+where sent_at is null and attempts >= 5 and again_at > clock_timestamp() - interval '1 day';
 
 -- name: sources_today
 -- Processor: how today's sources stand, for the metrics.
@@ -267,3 +272,200 @@ join readiness.processed_log as p on p.business_date = (clock_timestamp() at tim
 -- name: launch
 -- CLI: the launch of a condition for a date.
 select evidence, decided_at, published_at from readiness.launch where condition = $1 and business_date = $2;
+
+---------------------------------------------------------------------------------------------- operating
+
+-- name: status
+-- CLI: every source of a date, or of today and whatever is unmet; when it usually comes.
+select p.source, p.business_date, p.state, p.log_count, p.needed, p.ready_at, p.deadline_at, p.window_start,
+       p.setting_id is not null as configured, p.by_hand, u.samples, u.usual, u.slow,
+       (p.business_date::timestamp + u.slow) at time zone d.timezone as slow_at
+from readiness.deployment as d
+join readiness.processed_log as p on p.business_date = $1
+    or ($1::date is null and (p.business_date = (clock_timestamp() at time zone d.timezone)::date
+                              or (p.state in ('waiting', 'missed') and not p.closed)))
+cross join lateral readiness.usual_arrival(p.source_database, p.source_table, p.business_date) as u
+where p.deadline_at is not null
+order by p.state not in ('waiting', 'missed'), p.business_date desc, p.source;
+
+-- name: sources_of
+-- CLI: the same of these sources for a date, also of those that are not judged for it (state null).
+select c.source, $2::date as business_date, p.state, p.log_count, p.needed, p.ready_at, p.deadline_at,
+       p.window_start, p.setting_id is not null as configured, p.by_hand, u.samples, u.usual, u.slow,
+       ($2::date::timestamp + u.slow) at time zone d.timezone as slow_at
+from readiness.deployment as d
+cross join unnest($1::text[]) as c (source)
+left join readiness.processed_log as p
+    on p.source = c.source and p.business_date = $2 and p.deadline_at is not null
+cross join lateral readiness.usual_arrival(split_part(c.source, '.', 1), split_part(c.source, '.', 2), $2) as u
+order by c.source;
+
+-- name: flow
+-- CLI: one flow, with its launch and its run for a date.
+select f.dag_id, f.condition, f.expression, f.first_date, f.paused, f.broken, f.gone_at,
+       l.decided_at, l.published_at, l.evidence, r.run_id, r.repaired_at, r.dag_id is not null as looked_for
+from readiness.flow as f
+left join readiness.launch as l on l.condition = f.condition and l.business_date = $2
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = $2
+where f.dag_id = $1;
+
+-- name: flow_names
+-- CLI: to say which flow was meant.
+select dag_id from readiness.flow where gone_at is null;
+
+-- name: source_names
+-- CLI: to say which source was meant.
+select source_database || '.' || source_table as source from readiness.tracked_source;
+
+-- name: flows_on
+-- CLI: the flows that wait for a source on a date, and their launches.
+select f.dag_id, f.paused, f.broken, l.decided_at, l.published_at
+from readiness.flow as f
+left join readiness.launch as l on l.condition = f.condition and l.business_date = $2
+where f.gone_at is null and f.first_date <= $2 and f.sources @> array[$1::text]
+order by f.dag_id;
+
+-- name: mark_ready
+-- CLI: this source counts as ready.
+select readiness.mark_ready($1, $2, $3, $4, $5) as was;
+
+-- name: skip
+-- CLI: this source is not waited for.
+select readiness.skip($1, $2, $3, $4, $5) as was;
+
+-- name: extend
+-- CLI: another deadline.
+select waiting, launched from readiness.extend($1, $2, $3, $4, $5, $6);
+
+-- name: report_log
+-- CLI: a log row, as any log writer inserts it.
+select readiness.report_log($1, $2, $3, $4, $5) as load_id;
+
+-- name: audit
+-- CLI: somebody asks for this.
+insert into readiness.audit (action, done_by, reason, dag_id, business_date, detail)
+values ($1, $2, $3, $4, $5, $6);
+
+-- name: audit_of
+-- CLI: what was done by hand to these sources, or to this flow, for a date.
+select at, action, done_by, reason, source, dag_id, detail
+from readiness.audit
+where business_date = $3 and (source = any ($1::text[]) or dag_id = $2)
+order by audit_id;
+
+-- name: expect_dates
+-- CLI, backfill: judge these dates from now on.
+select readiness.expect(split_part(s, '.', 1), split_part(s, '.', 2), d, null)
+from unnest($1::text[]) as s cross join unnest($2::date[]) as d
+where not exists (select from readiness.processed_log as p where p.source = s and p.business_date = d);
+
+-- name: reopen_dates
+-- CLI, backfill: look once more at what is missing there; its logs may have come when its window was over.
+update readiness.processed_log set closed = false, changed_at = null
+where state = 'missed' and closed and source = any ($1::text[]) and business_date = any ($2::date[]);
+
+-- name: unjudged
+-- CLI, backfill: how many of these no step has looked at yet.
+select count(*)::int as number
+from readiness.processed_log
+where source = any ($1::text[]) and business_date = any ($2::date[]) and changed_at is null;
+
+-- name: launches_of
+-- CLI, backfill: what is known of a flow's launches for these dates.
+select d as business_date, l.decided_at, l.published_at, r.dag_id is not null as looked_for, r.run_id
+from unnest($3::date[]) as d
+left join readiness.launch as l on l.condition = $2 and l.business_date = d
+left join readiness.launch_run as r on r.dag_id = $1 and r.business_date = d;
+
+-- name: flows_beside
+-- CLI, backfill: other flows that an event of this condition starts.
+select dag_id from readiness.flow where condition = $1 and dag_id <> $2 and gone_at is null order by dag_id;
+
+-- name: launch_alone
+-- CLI, backfill: launches of which one flow alone is to run. They count as published, so that nobody
+-- publishes them for every flow; the registrar starts the flow, as one that has missed its launch.
+with made as (
+    insert into readiness.launch (condition, business_date, evidence, decided_at, published_at)
+    select c.condition, c.business_date, c.evidence, clock_timestamp(), clock_timestamp()
+    from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
+    on conflict do nothing
+    returning condition, business_date
+)
+insert into readiness.launch_run (dag_id, business_date, condition)
+select $4, business_date, condition from made
+on conflict do nothing
+returning business_date;
+
+-- name: runs_of
+-- CLI, backfill: which of these dates have a run of the flow by now.
+select business_date, run_id from readiness.launch_run
+where dag_id = $1 and business_date = any ($2::date[]) and run_id is not null;
+
+-- name: prunable
+-- Retention: how many rows there are to delete.
+select count(*)::bigint as number from readiness.prunable($1, $2);
+
+-- name: prune
+-- Retention: delete one batch.
+select readiness.prune($1, $2, $3) as deleted;
+
+-- name: ring_alarms
+-- Engine: a source was missed, or came late.
+select pg_notify('readiness_alarm', '') from readiness.deployment where doorbell;
+
+-- name: alarms_due
+-- Alarms: whether there is something to tell; $1 and $2 are the kinds and the notifiers, in pairs.
+select
+from readiness.alarm_event as e
+join unnest($1::text[], $2::text[]) as n (kind, notifier) using (kind)
+left join readiness.alarm as a using (source, business_date, kind, notifier)
+where e.kind = any ($1::text[])
+  and (a.source is null or (a.sent_at is null and a.attempts < 5 and a.again_at <= clock_timestamp()))
+limit 1;
+
+-- name: next_alarm
+-- Alarms: seconds until a source is at risk, or a notifier is tried again.
+select extract(epoch from min(at) - clock_timestamp())::float as seconds
+from (
+    select risk_at as at from readiness.risk where risk_at > clock_timestamp() and 'at_risk' = any ($1::text[])
+    union all
+    select again_at from readiness.alarm
+    where sent_at is null and attempts < 5 and again_at > clock_timestamp()
+) as instants;
+
+-- name: claim_alarms
+-- Alarms: these are ours for ten minutes, those that failed before the last.
+with due as (
+    select e.source, e.business_date, e.kind, n.notifier
+    from readiness.alarm_event as e
+    join unnest($1::text[], $2::text[]) as n (kind, notifier) using (kind)
+    left join readiness.alarm as a using (source, business_date, kind, notifier)
+    where e.kind = any ($1::text[])
+      and (a.source is null or (a.sent_at is null and a.attempts < 5 and a.again_at <= clock_timestamp()))
+    order by a.attempts nulls first, e.business_date, e.source, e.kind
+    limit $3
+),
+claimed as (
+    insert into readiness.alarm as a (source, business_date, kind, notifier, again_at)
+    select source, business_date, kind, notifier, clock_timestamp() + interval '10 minutes' from due
+    on conflict (source, business_date, kind, notifier) do update
+        set attempts = a.attempts + 1, again_at = excluded.again_at
+        where a.sent_at is null and a.again_at <= clock_timestamp()
+    returning a.source, a.business_date, a.kind, a.notifier, a.attempts
+)
+select c.*, clock_timestamp() as now, p.state, p.log_count, p.needed, p.ready_at, p.deadline_at, u.samples, u.usual, u.slow,
+       array(select f.dag_id from readiness.flow as f
+             where f.gone_at is null and f.sources @> array[c.source] order by f.dag_id) as flows
+from claimed as c
+join readiness.processed_log as p using (source, business_date)
+cross join lateral readiness.usual_arrival(p.source_database, p.source_table, p.business_date) as u;
+
+-- name: alarm_sent
+-- Alarms: told; never again.
+update readiness.alarm set sent_at = clock_timestamp(), error = null
+where source = $1 and business_date = $2 and kind = $3 and notifier = $4;
+
+-- name: alarm_failed
+-- Alarms: to be tried again, a minute later each time.
+update readiness.alarm set error = $5, again_at = clock_timestamp() + attempts * interval '1 minute'
+where source = $1 and business_date = $2 and kind = $3 and notifier = $4;

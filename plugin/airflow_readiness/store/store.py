@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from airflow_readiness.core.document import load_by_hand
 from airflow_readiness.core.state import Readiness, State
 from airflow_readiness.errors import ReadinessError, SchemaMissing
 from airflow_readiness.store import sql
@@ -22,6 +23,8 @@ QUERY_TIMEOUT: Final = 15.0
 CATCH_UP: Final = 120.0
 #: The same of what costs nothing: who waits longer for it waits for a server that hangs.
 CHEAP_TIMEOUT: Final = 5.0
+#: What works through much that is old, and delays nobody.
+_LONG: Final = frozenset({"prunable", "prune"})
 _CHEAP: Final = frozenset(
     {"beat", "clock", "deployment", "lineage", "next_deadline", "outbox", "snapshot_launches"}
 )
@@ -57,7 +60,7 @@ class Store:
         self._caught_up = False
 
     def _timeout(self, name: str) -> float:
-        if name == "advance" and not self._caught_up:
+        if name in _LONG or (name == "advance" and not self._caught_up):
             return CATCH_UP
         return CHEAP_TIMEOUT if name in _CHEAP else QUERY_TIMEOUT
 
@@ -82,9 +85,9 @@ class Store:
         if names:
             await self.run(name, names, dates)
 
-    async def ring_on(self, listener: Callable[[str], None]) -> None:
+    async def ring_on(self, listener: Callable[[str], None], channel: str = "readiness") -> None:
         """LISTEN; ``listener`` gets each payload. Lasts as long as the connection."""
-        await self.connection.add_listener("readiness", lambda _c, _pid, _ch, payload: listener(str(payload)))
+        await self.connection.add_listener(channel, lambda _c, _pid, _ch, payload: listener(str(payload)))
 
     async def ring(self, payload: str) -> None:
         """NOTIFY, as the self-test of the doorbell does."""
@@ -107,6 +110,7 @@ def readiness_of(row: Row) -> Readiness:
         needed=row["needed"],
         ready_at=row["ready_at"],
         configured=row["configured"],
+        by_hand=load_by_hand(row["by_hand"]),
     )
 
 

@@ -1,12 +1,13 @@
-"""The two DAGs of readiness; a worker that publishes dies once for each file ``die-…`` in $E2E_FOLDER."""
+"""The DAGs of readiness; a worker that publishes dies once for each file ``die-…`` in $E2E_FOLDER."""
 
+import json
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, BaseNotifier
 
 from airflow_readiness import collector as collector_module
 from airflow_readiness import dag_factory, readiness_dags
@@ -51,4 +52,25 @@ class MortalCollector(CollectOperator):
 
 vars(collector_module)["_launch_events"] = mortal_launch_events
 vars(dag_factory)["CollectOperator"] = MortalCollector
-processor, collector = readiness_dags(sources=["e2e.control"])
+
+
+class Notes(BaseNotifier):
+    """Notes each alarm in a file."""
+
+    template_fields = ("note",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.note = {
+            "source": "{{ source }}",
+            "business_date": "{{ business_date }}",
+            "text": "{{ message }}",
+            "url": "{{ board_url }}",
+        }
+
+    def notify(self, context: Any) -> None:
+        with Path(os.environ["E2E_FOLDER"], "alarms").open("a") as file:
+            print(json.dumps(self.note), file=file)
+
+
+processor, collector, alarms = readiness_dags(sources=["e2e.control"], on_missed=Notes())

@@ -63,6 +63,8 @@ comment on table readiness.fm_log is 'The default fm table: one row says that a 
 create index fm_log_dated on readiness.fm_log (source_database, source_table, business_date);
 create index fm_log_undated on readiness.fm_log (source_database, source_table, logged_at)
     where business_date is null;
+-- for what looks by age alone: retention
+create index fm_log_age on readiness.fm_log using brin (logged_at);
 create trigger ring after insert on readiness.fm_log
     for each statement execute function readiness.ring();
 
@@ -383,6 +385,7 @@ create table readiness.launch (
     primary key (condition, business_date)
 );
 comment on column readiness.launch.published_at is 'When Airflow recorded its asset event, as seen there';
+create index launch_date on readiness.launch (business_date);
 create index launch_outbox on readiness.launch (decided_at) where published_at is null;
 
 -- Which run a launch made of which flow; run_id null: none, and none is coming, so it is repaired.
@@ -395,6 +398,7 @@ create table readiness.launch_run (
     repaired_at timestamptz,
     primary key (dag_id, business_date)
 );
+create index launch_run_date on readiness.launch_run (business_date);
 create index launch_run_missing on readiness.launch_run (seen_at) where run_id is null;
 
 --------------------------------------------------------------------------------- the processed logs
@@ -424,6 +428,8 @@ create table readiness.processed_log (
     closed boolean not null default false,
     -- opened by the calendar, or because somebody asked for this date
     expected boolean not null default false,
+    -- what an operator said: action (mark-ready or skip), by, at, reason; null once the logs decided
+    by_hand jsonb,
     -- the source's own asset event, for lineage
     event_attempted_at timestamptz,
     event_published_at timestamptz,
@@ -433,6 +439,9 @@ comment on table readiness.processed_log is 'Logs, settings and result per sourc
 create index processed_log_source on readiness.processed_log (source, business_date);
 create index processed_log_unmet on readiness.processed_log (business_date)
     where state in ('waiting', 'missed') and not closed;
+create index processed_log_date on readiness.processed_log (business_date);
+create index processed_log_setting on readiness.processed_log (setting_id);
+create index processed_log_missed on readiness.processed_log (missed_at) where missed_at is not null;
 create index processed_log_event on readiness.processed_log (changed_at)
     where state <> 'waiting' and event_published_at is null;
 
@@ -536,12 +545,20 @@ begin
     with unmet as (
         select p.source_database, p.source_table, p.business_date, p.state, p.deadline_override,
                s.setting_id, s.log_count as needed, w.window_start,
+               -- skipped by hand: its deadline is when that was said, or when the window begins
                case when p.state = 'missed' then p.deadline_at
+                    when h.action = 'skip'
+                    then least(h.said_at, coalesce(p.deadline_override, w.deadline_at))
                     else coalesce(p.deadline_override, w.deadline_at) end as deadline_at,
-               w.window_end
+               w.window_end,
+               case when h.action = 'mark-ready' and h.said_at <= advance.at then h.said_at end as marked_at
         from readiness.processed_log as p
         cross join lateral readiness.setting_of(p.source_database, p.source_table) as s
         cross join lateral readiness.log_window(p.business_date, s.deadline, s.read_from, s.timezone) as w
+        cross join lateral (
+            select p.by_hand ->> 'action' as action,
+                   greatest((p.by_hand ->> 'at')::timestamptz, w.window_start) as said_at
+        ) as h
         where p.state in ('waiting', 'missed') and not p.closed
     ),
     counted as (
@@ -549,7 +566,9 @@ begin
         from unmet as u
         cross join lateral (
             select count(*)::integer as found,
-                   greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start) as nth_at,
+                   case when count(*) >= u.needed
+                        then greatest((array_agg(d.logged_at order by d.logged_at))[u.needed], u.window_start)
+                        else u.marked_at end as nth_at,
                    max(d.logged_at) as last_log_at,
                    least(sum(d.row_count), 9223372036854775807)::bigint as row_count,
                    coalesce(jsonb_agg(jsonb_build_object('load_id', left(d.load_id, 200), 'logged_at', d.logged_at,
@@ -576,7 +595,7 @@ begin
     judged as (
         select c.*,
                case
-                   when c.found >= c.needed and c.window_start <= advance.at then
+                   when (c.found >= c.needed or c.marked_at is not null) and c.window_start <= advance.at then
                        case when c.state = 'waiting' and c.nth_at <= c.deadline_at then 'ready' else 'late' end
                    when c.state = 'missed' or advance.at >= c.deadline_at then 'missed'
                    else 'waiting'
@@ -597,6 +616,7 @@ begin
         ready_at = case when j.new_state in ('ready', 'late') then j.nth_at end,
         missed_at = case when j.new_state in ('missed', 'late') then coalesce(p.missed_at, j.deadline_at) end,
         closed = advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting',
+        by_hand = case when j.found < j.needed then p.by_hand end,
         changed_at = advance.at
     from judged as j
     where p.source_database = j.source_database and p.source_table = j.source_table
@@ -627,3 +647,347 @@ language sql stable as $$
               cross join lateral readiness.setting_of(t.source_database, t.source_table) as x) as s
     ) as instants
 $$;
+
+-------------------------------------------------------------------------------------------- operating
+
+-- Who asked for what, and why. Nobody may change it, and it is kept.
+create table readiness.audit (
+    audit_id bigint generated always as identity primary key,
+    at timestamptz not null default clock_timestamp(),
+    action text not null,
+    done_by text not null,
+    login text not null default session_user,
+    reason text,
+    source text,
+    dag_id text,
+    business_date date,
+    detail jsonb not null default '{}'
+);
+comment on table readiness.audit is 'What operators did by hand';
+comment on column readiness.audit.done_by is 'As the command says; login is who Postgres knows it was';
+create index audit_source on readiness.audit (source, business_date) where source is not null;
+create index audit_flow on readiness.audit (dag_id, business_date) where dag_id is not null;
+
+-- The row of a source for a date, opened if need be; no step of advance() is taken until the end.
+create function readiness.open_by_hand(
+    database text, "table" text, business_date date, reason text, out known readiness.processed_log
+)
+language plpgsql as $$
+declare
+    last_date date := (select (clock_timestamp() at time zone timezone)::date + 31 from readiness.deployment);
+begin
+    perform readiness.check_source(database, "table");
+    if coalesce(trim(reason), '') = '' or length(reason) > 1000 then
+        raise exception 'the reason is % characters long', coalesce(length(trim(reason)), 0)
+            using errcode = 'invalid_parameter_value', hint = 'Say why, in up to 1000 characters: it is kept.';
+    end if;
+    if (open_by_hand.business_date between '0002-01-01' and last_date) is not true then
+        raise exception 'business_date % is out of range', coalesce(open_by_hand.business_date::text, 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give a date up to ' || last_date || ', a month from now.';
+    end if;
+    perform pg_advisory_xact_lock(7303, 0);
+    if not exists (select from readiness.tracked_source as t
+                   where t.source_database = database and t.source_table = "table")
+       and not exists (select from readiness.processed_log as p
+                       where p.source_database = database and p.source_table = "table") then
+        raise exception 'there is no source %.%', database, "table" using errcode = 'undefined_object',
+            hint = 'A source is known once it has settings, or a flow waits for it.';
+    end if;
+    insert into readiness.processed_log (source_database, source_table, business_date, expected)
+    values (database, "table", open_by_hand.business_date, true)
+    on conflict on constraint processed_log_pkey do nothing;
+    select * into known from readiness.processed_log as p
+    where p.source_database = database and p.source_table = "table"
+      and p.business_date = open_by_hand.business_date;
+end $$;
+
+create function readiness.say_by_hand(
+    action text, database text, "table" text, business_date date, reason text, done_by text
+) returns text
+language plpgsql as $$
+declare
+    known readiness.processed_log;
+    said jsonb := jsonb_build_object('action', action, 'by', coalesce(done_by, session_user),
+                                     'at', clock_timestamp(), 'reason', reason);
+begin
+    known := readiness.open_by_hand(database, "table", business_date, reason);
+    if known.state in ('ready', 'late') or known.by_hand ->> 'action' = action then
+        return known.state;
+    end if;
+    update readiness.processed_log as p set
+        by_hand = said,
+        -- looked at by the next step, also if its window is over; a skip changes no state that is settled
+        closed = p.closed and action = 'skip',
+        changed_at = case when p.closed and action = 'skip' then clock_timestamp() end
+    where p.source_database = database and p.source_table = "table"
+      and p.business_date = say_by_hand.business_date;
+    insert into readiness.audit (action, done_by, reason, source, business_date, detail)
+    values (action, coalesce(say_by_hand.done_by, session_user), reason, known.source, known.business_date,
+            jsonb_build_object('state', known.state, 'log_count', known.log_count, 'needed', known.needed));
+    perform pg_notify('readiness', 'processed_log') from readiness.deployment where doorbell;
+    return known.state;
+end $$;
+
+-- Each runs with its owner's rights, so that an operator can do this and nothing else, and not unseen.
+create function readiness.mark_ready(
+    database text, "table" text, business_date date, reason text, done_by text default null
+) returns text
+language sql security definer set search_path = pg_catalog, readiness as $$
+    select readiness.say_by_hand('mark-ready', database, "table", business_date, reason, done_by)
+$$;
+comment on function readiness.mark_ready is
+    'By hand: the source counts as ready for the date, from now on or from when its window begins. '
+    'Returns its state before; a source that was ready is left as it is';
+
+create function readiness.skip(
+    database text, "table" text, business_date date, reason text, done_by text default null
+) returns text
+language sql security definer set search_path = pg_catalog, readiness as $$
+    select readiness.say_by_hand('skip', database, "table", business_date, reason, done_by)
+$$;
+comment on function readiness.skip is
+    'By hand: the source is not waited for on the date, as if its deadline were now. Returns its state before; '
+    'a source that was ready is left as it is';
+
+create function readiness.extend(
+    database text, "table" text, business_date date, deadline_at timestamptz, reason text,
+    done_by text default null, out waiting text[], out launched text[]
+)
+language plpgsql security definer set search_path = pg_catalog, readiness as $$
+declare
+    known readiness.processed_log;
+    refused text;
+begin
+    perform readiness.check_instant('deadline_at', deadline_at);
+    -- Redis holds what is planned for four days
+    if (deadline_at between clock_timestamp() and clock_timestamp() + interval '3 days') is not true then
+        raise exception 'the deadline % is not within three days from now', coalesce(deadline_at::text, 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Give an instant to come; not to wait any longer, skip the source.';
+    end if;
+    known := readiness.open_by_hand(database, "table", business_date, reason);
+    select coalesce(array_agg(f.dag_id order by f.dag_id) filter (where l.condition is null), '{}'),
+           coalesce(array_agg(f.dag_id order by f.dag_id) filter (where l.condition is not null), '{}')
+    into waiting, launched
+    from readiness.flow as f
+    left join readiness.launch as l on l.condition = f.condition and l.business_date = extend.business_date
+    where f.gone_at is null and f.sources @> array[known.source] and f.first_date <= extend.business_date;
+    refused := case
+        when known.state in ('ready', 'late') then 'it is ready'
+        when known.by_hand ->> 'action' = 'skip' then 'it is skipped'
+        when known.by_hand is not null then 'it is marked as ready'
+        when waiting = '{}' and launched <> '{}' then 'every flow that waits for it was launched'
+        when waiting = '{}' and known.state = 'missed' then 'it is missed already, and no flow waits for it'
+    end;
+    if refused is not null then
+        raise exception 'another deadline of % for % changes nothing: %', known.source, known.business_date, refused
+            using errcode = 'object_not_in_prerequisite_state',
+                  hint = case when launched <> '{}' then 'A flow runs again by ''airflow readiness rerun''.'
+                              else 'Nothing is to be done.' end;
+    end if;
+    update readiness.processed_log as p set
+        deadline_override = extend.deadline_at,
+        state = 'waiting', missed_at = null, closed = false, changed_at = null
+    where p.source_database = database and p.source_table = "table" and p.business_date = extend.business_date;
+    insert into readiness.audit (action, done_by, reason, source, business_date, detail)
+    values ('extend', coalesce(extend.done_by, session_user), reason, known.source, known.business_date,
+            jsonb_build_object('state', known.state, 'from', known.deadline_at, 'to', extend.deadline_at));
+    perform pg_notify('readiness', 'processed_log') from readiness.deployment where doorbell;
+end $$;
+comment on function readiness.extend is
+    'By hand: another deadline for one source and date. Returns the flows that wait by it, and those that were '
+    'launched before';
+
+revoke execute on function readiness.open_by_hand, readiness.say_by_hand, readiness.mark_ready, readiness.skip,
+    readiness.extend from public;
+
+------------------------------------------------------------------------------- retention, and usual times
+
+-- What stays of a source's day when its row of the processed logs is deleted.
+create table readiness.arrival (
+    source_database text not null,
+    source_table text not null,
+    business_date date not null,
+    state text not null,
+    ready_at timestamptz,
+    deadline_at timestamptz,
+    log_count integer not null,
+    row_count bigint,
+    by_hand boolean not null,
+    primary key (source_database, source_table, business_date)
+);
+comment on table readiness.arrival is 'Daily arrivals of what prune() deleted from processed_log';
+create index arrival_date on readiness.arrival (business_date);
+
+-- When sources became ready by themselves.
+create view readiness.arrived as
+select source_database, source_table, business_date, ready_at
+from readiness.processed_log where ready_at is not null and by_hand is null
+union all
+select source_database, source_table, business_date, ready_at
+from readiness.arrival where ready_at is not null and not by_hand;
+
+-- When a source usually is ready on such a weekday (median and 90th percentile of the 90 days before), as
+-- the time of the clock counted from the midnight at which the business date begins: negative on the evening
+-- before. Null with fewer than ten such days.
+create function readiness.usual_arrival(
+    database text, "table" text, business_date date,
+    out samples integer, out usual interval, out slow interval
+)
+language sql stable as $$
+    select count(*)::integer,
+           case when count(*) >= 10 then percentile_cont(0.5) within group (order by came) end,
+           case when count(*) >= 10 then percentile_cont(0.9) within group (order by came) end
+    from (
+        select (a.ready_at at time zone (select timezone from readiness.deployment))
+               - a.business_date::timestamp as came
+        from readiness.arrived as a
+        where a.source_database = database and a.source_table = "table"
+          and a.business_date between usual_arrival.business_date - 90 and usual_arrival.business_date - 1
+          and extract(isodow from a.business_date) = extract(isodow from usual_arrival.business_date)
+    ) as days
+$$;
+
+-- Sources that are waited for, and from when on that is a worry: when nine of ten were there, or at once if
+-- that is after the deadline.
+create view readiness.risk as
+select p.source, p.business_date, p.deadline_at, u.samples, s.slow_at,
+       case when s.slow_at > p.deadline_at then p.window_start else s.slow_at end as risk_at
+from readiness.processed_log as p
+cross join lateral readiness.usual_arrival(p.source_database, p.source_table, p.business_date) as u
+cross join lateral (
+    select (p.business_date::timestamp + u.slow) at time zone d.timezone as slow_at from readiness.deployment as d
+) as s
+where p.state in ('waiting', 'missed') and not p.closed
+  and p.state = 'waiting' and p.deadline_at is not null and p.by_hand is null and not p.expected
+  and u.slow is not null;
+
+-- What retention deletes: nothing that is still at work.
+create function readiness.prunable(what text, keep_days integer, at_most bigint default null) returns setof tid
+language plpgsql stable as $$
+declare
+    zone text := (select timezone from readiness.deployment);
+    cutoff timestamptz := clock_timestamp() - make_interval(days => keep_days);
+    day date := (cutoff at time zone zone)::date;
+begin
+    -- advance() opens dates up to 31 days back, and the registrar reads as many of Airflow's events
+    if keep_days is null or keep_days < 35 then
+        raise exception '% days are too few to keep', coalesce(keep_days::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Keep 35 days at least.';
+    end if;
+    case what
+    when 'launch_run' then
+        return query select r.ctid from readiness.launch_run as r
+        where r.business_date < day and r.seen_at < cutoff
+          and (r.run_id is not null
+               or not exists (select from readiness.flow as f where f.dag_id = r.dag_id and f.gone_at is null))
+        limit at_most;
+    when 'launch' then
+        return query select l.ctid from readiness.launch as l
+        where l.business_date < day and coalesce(l.published_at, l.decided_at) < cutoff
+          and (l.published_at is not null
+               or not exists (select from readiness.flow as f
+                              where f.condition = l.condition and f.gone_at is null))
+          and not exists (select from readiness.launch_run as r
+                          where r.condition = l.condition and r.business_date = l.business_date
+                            and (r.seen_at >= cutoff
+                                 or (r.run_id is null
+                                     and exists (select from readiness.flow as f
+                                                 where f.dag_id = r.dag_id and f.gone_at is null))))
+        limit at_most;
+    when 'processed_log' then
+        return query select p.ctid from readiness.processed_log as p
+        where p.business_date < day and p.changed_at < cutoff and (p.state in ('ready', 'late') or p.closed)
+        limit at_most;
+    when 'fm_log' then
+        return query select l.ctid from readiness.fm_log as l
+        where l.logged_at < cutoff and (l.business_date is null or l.business_date < day)
+          and not exists (
+              select from readiness.processed_log as p
+              where p.state in ('waiting', 'missed') and not p.closed
+                and p.source_database = l.source_database and p.source_table = l.source_table
+                and (p.business_date = l.business_date
+                     or (l.business_date is null and l.logged_at >= p.window_start)))
+        limit at_most;
+    when 'log_setting' then
+        return query select s.ctid from readiness.log_setting as s
+        where s.valid_to < cutoff
+          and not exists (select from readiness.processed_log as p where p.setting_id = s.setting_id)
+        limit at_most;
+    when 'alarm' then
+        return query select a.ctid from readiness.alarm as a
+        where a.business_date < day and a.again_at < cutoff limit at_most;
+    when 'arrival' then
+        return query select a.ctid from readiness.arrival as a where a.business_date < day limit at_most;
+    else
+        raise exception '% is not pruned', coalesce(quote_literal(what), 'null')
+            using errcode = 'invalid_parameter_value',
+                  hint = 'launch_run, launch, processed_log, fm_log, log_setting, alarm or arrival.';
+    end case;
+end $$;
+
+-- Deletes one batch, with its owner's rights; how many rows. Whoever stops between two loses nothing.
+create function readiness.prune(what text, keep_days integer, at_most bigint default 5000) returns bigint
+language plpgsql security definer set search_path = pg_catalog, readiness as $$
+declare
+    rows tid[] := array(select readiness.prunable(what, keep_days, at_most));
+    day date := (select (clock_timestamp() - make_interval(days => keep_days)) at time zone timezone
+                 from readiness.deployment);
+    deleted bigint;
+begin
+    -- what is forgotten is not judged anew: it would be launched a second time
+    if exists (select from readiness.flow where first_date < day) then
+        update readiness.flow set first_date = day where first_date < day;
+    end if;
+    if what = 'processed_log' then
+        with gone as (delete from readiness.processed_log as p where p.ctid = any (rows) returning p.*),
+             kept as (
+                 insert into readiness.arrival (source_database, source_table, business_date, state, ready_at,
+                                                deadline_at, log_count, row_count, by_hand)
+                 select source_database, source_table, business_date, state, ready_at, deadline_at, log_count,
+                        row_count, by_hand is not null
+                 from gone
+                 on conflict do nothing
+             )
+        select count(*) into deleted from gone;
+        return deleted;
+    end if;
+    execute format('delete from readiness.%I where ctid = any ($1)', what) using rows;
+    get diagnostics deleted = row_count;
+    return deleted;
+end $$;
+comment on function readiness.prune is
+    'Retention: deletes one batch of what is older than keep_days; call it until it returns 0';
+
+revoke execute on function readiness.prune from public;
+
+----------------------------------------------------------------------------------------------- alarms
+
+-- What was told to whom: each once. again_at: when it is tried (again), unless it was sent.
+create table readiness.alarm (
+    source text not null,
+    business_date date not null,
+    kind text not null check (kind in ('missed', 'late', 'at_risk')),
+    notifier text not null,
+    attempts integer not null default 1,
+    again_at timestamptz not null,
+    sent_at timestamptz,
+    error text,
+    primary key (source, business_date, kind, notifier)
+);
+comment on table readiness.alarm is 'Alarms by source, date, kind and notifier: sent, or tried so far';
+
+-- What there is to tell of the last day. A date that was asked for (a backfill, a sensor) alarms nobody.
+create view readiness.alarm_event as
+select 'missed' as kind, source, business_date
+from readiness.processed_log
+where missed_at > clock_timestamp() - interval '1 day' and by_hand is null and not expected
+union all
+select 'late', source, business_date
+from readiness.processed_log
+where missed_at > clock_timestamp() - interval '2 days' and state = 'late'
+  and changed_at > clock_timestamp() - interval '1 day' and by_hand is null and not expected
+union all
+select 'at_risk', source, business_date
+from readiness.risk where risk_at <= clock_timestamp();
