@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from airflow_readiness.core.condition import combine, of_source
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.state import Action, Outcome
 from airflow_readiness.operating import by_hand
-from airflow_readiness.store.store import Store
+from airflow_readiness.store.store import Store, open_store
 from tests.integration.commands import Command
 
 Eventually: TypeAlias = Callable[..., Awaitable[Any]]
@@ -318,3 +319,19 @@ async def test_the_past_can_be_marked_too_after_its_window_was_closed(
     done = await command("mark-ready", "hive.sales", "--date", f"{day}", *WHY, "--json")
     assert (done.json["was"], done.json["source"]["state"]) == ("missed", "late")
     assert await launches(store) == {}, "nobody asked for a flow"
+
+
+@pytest.mark.parametrize("query", ["mark_ready", "skip", "extend"])
+async def test_it_waits_for_a_step_that_is_under_way(
+    store: Store, dsn: dict[str, Any], add_flow: AddFlow, today: dt.date, query: str
+) -> None:
+    """Else a launch could be decided while it is said that there was none."""
+    await add_flow("sales", SALES, today)
+    deadline = [dt.datetime.now(dt.timezone.utc) + dt.timedelta(hours=1)] if query == "extend" else []
+    async with open_store(dsn) as other:
+        async with store.connection.transaction():
+            await store.run("serialise")
+            said = asyncio.create_task(other.fetch(query, "hive", "sales", today, *deadline, "why", "eve"))
+            done, _ = await asyncio.wait({said}, timeout=0.5)
+            assert not done
+        await said
