@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_readiness.core.condition import Condition, Verdict
+from airflow_readiness.core.clock import Clock
+from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Outcome, Readiness, State
 from airflow_readiness.errors import BadInput, ReadinessError
-from airflow_readiness.operating.known import read_clock
+from airflow_readiness.operating.known import judge, read_clock
 from airflow_readiness.operating.refusal import ask_airflow
 from airflow_readiness.operating.show import Grid
 from airflow_readiness.operating.why import flow_of
@@ -159,21 +160,21 @@ async def _launch(
         for row in await store.fetch("launches_of", wish.flow, condition.text, list(days))
     }
     known = await _known(store, condition, days)
-    (clock,) = await store.fetch("clock")
-    seen = await ask_airflow(look, clock["now"], [(wish.flow, day.isoformat()) for day in days])
+    clock = await read_clock(store)
+    seen = await ask_airflow(look, clock.now, [(wish.flow, day.isoformat()) for day in days])
     runs = {dt.date.fromisoformat(key): run for (_, key), run in seen.runs.items()}
     new: list[Launch] = []
     alone: list[dt.date] = []
     for day in days:
         if why := _left_alone(launches[day], runs, day):
             result.left[day] = why
-        elif what := _missing(condition, known[day], missing_too=wish.missing_too):
+        elif what := _missing(condition, known[day], day, clock, missing_too=wish.missing_too):
             result.missing[day] = what
         elif launches[day]["published_at"]:
             alone.append(day)
         else:
-            due_at = condition.evaluate(known[day]).due_at
-            new.append(Launch(condition, day, known[day], decided_at=clock["now"], due_at=due_at))
+            due_at = judge(condition, known[day], day, clock).due_at
+            new.append(Launch(condition, day, known[day], decided_at=clock.now, due_at=due_at))
     async with store.connection.transaction():
         started = await _write(store, wish, condition, new, alone)
         for day in sorted(started):
@@ -230,14 +231,16 @@ def _left_alone(launch: Row, runs: Mapping[dt.date, str | None], day: dt.date) -
     return ""
 
 
-def _missing(condition: Condition, known: Mapping[str, Readiness], *, missing_too: bool) -> str:
+def _missing(
+    condition: Condition, known: Mapping[str, Readiness], day: dt.date, clock: Clock, *, missing_too: bool
+) -> str:
     """The sources without which the flow is not started for a date; empty if it is."""
 
     def there(each: Readiness) -> bool:
         return missing_too or each.outcome in (Outcome.READY, Outcome.SKIPPED)
 
     held = {name: each for name, each in known.items() if there(each)}
-    if condition.evaluate(held).verdict is not Verdict.WAITING:
+    if judge(condition, held, day, clock).launches:
         return ""
     return ", ".join(
         f"{name} ({each.log_count}/{each.needed} logs{_STILL if each.state is State.WAITING else ''})"

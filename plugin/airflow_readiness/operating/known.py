@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from airflow_readiness.core import condition as conditions
 from airflow_readiness.core.clock import Clock, iso
+from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import by_hand_to_json
 from airflow_readiness.core.state import Action, Outcome, Readiness, State
 from airflow_readiness.core.usual import Usual
@@ -71,6 +74,21 @@ class Known:
             "by_hand": by_hand_to_json(known.by_hand) if known and known.by_hand else None,
             "usual": self.usual.to_json(),
         }
+
+
+class Verdict(NamedTuple):
+    """How a condition stands."""
+
+    #: whether it launches its flows
+    launches: bool
+    #: when it does so if nothing more arrives; none: unknown
+    due_at: dt.datetime | None
+
+
+def judge(condition: Condition, known: Mapping[str, Readiness], day: dt.date, clock: Clock) -> Verdict:
+    """How a condition stands for a date, by what is known of its sources."""
+    status = condition.evaluate(known)
+    return Verdict(status.verdict is not conditions.Verdict.WAITING, status.due_at)
 
 
 def known_of(row: Row) -> Known:

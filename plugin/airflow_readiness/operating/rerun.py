@@ -13,6 +13,7 @@ from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import Launch
 from airflow_readiness.errors import Refused
 from airflow_readiness.launch_context import EXTRA
+from airflow_readiness.operating.known import judge, read_clock
 from airflow_readiness.operating.refusal import ask_airflow
 from airflow_readiness.repair import able
 from airflow_readiness.store.store import Store, readiness_of
@@ -76,8 +77,7 @@ async def rerun(
     :raises Refused: if it has no run for that date, or cannot run
     """
     key = day.isoformat()
-    (clock,) = await store.fetch("clock")
-    now: dt.datetime = clock["now"]
+    now = (await read_clock(store)).now
     seen = await ask_airflow(look, now, [(flow, key)])
     condition = able(seen.flows, flow)
     if (flow, key) not in seen.runs:
@@ -88,7 +88,7 @@ async def rerun(
             f"{flow} has no run for {key} that could be repeated: 'airflow readiness why {flow} --date {key}' "
             "says what it waits for"
         )
-    launch = await _now(store, condition, day, now)
+    launch = await _now(store, condition, day)
     asked = {"by": by, "at": iso(now), "reason": reason}
     run_id = f"manual__readiness__{key}__{now.astimezone(dt.timezone.utc):%Y%m%dT%H%M%S.%f}"
     # who asked is kept before anything happens
@@ -110,7 +110,9 @@ async def rerun(
     return Rerun(flow, day, run_id, before)
 
 
-async def _now(store: Store, condition: Condition, day: dt.date, now: dt.datetime) -> Launch:
+async def _now(store: Store, condition: Condition, day: dt.date) -> Launch:
+    clock = await read_clock(store)
     rows = await store.fetch_pairs("states", [(name, day) for name in condition.sources])
     known = {row["source"]: readiness_of(row) for row in rows}
-    return Launch(condition, day, known, decided_at=now, due_at=condition.evaluate(known).due_at)
+    due_at = judge(condition, known, day, clock).due_at
+    return Launch(condition, day, known, decided_at=clock.now, due_at=due_at)

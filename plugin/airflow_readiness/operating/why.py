@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from airflow_readiness.core.clock import Clock, iso
-from airflow_readiness.core.condition import Verdict, from_json
+from airflow_readiness.core.condition import from_json
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.state import Outcome, Readiness
 from airflow_readiness.diagnosis import Health, Problem
 from airflow_readiness.errors import BadInput
-from airflow_readiness.operating.known import Known, known_of, read_clock
+from airflow_readiness.operating.known import Known, judge, known_of, read_clock
 from airflow_readiness.operating.why_source import Told, tell
 from airflow_readiness.store.store import Row, Store
 
@@ -90,8 +90,8 @@ async def why(store: Store, flow: str, day: dt.date | None, check: Callable[[], 
     names = list(condition.sources)
     known = [known_of(each) for each in await store.fetch("sources_of", names, day)]
     by_hand = [_by_hand(each, day, clock) for each in await store.fetch("audit_of", names, flow, day)]
-    due = condition.evaluate(_readiness(known)).verdict is not Verdict.WAITING
-    verdict, headline = _judge(row, day, clock, due=due)
+    due = judge(condition, _readiness(known), day, clock).launches
+    verdict, headline = _tell(row, day, clock, due=due)
     problems: Iterable[Problem] = ()
     if row["run_id"] is None:
         problems = (each for each in (await check()).problems if each.severity != "info")
@@ -128,7 +128,7 @@ def _readiness(known: Iterable[Known]) -> dict[str, Readiness]:
     return {each.source: each.readiness for each in known if each.readiness}
 
 
-def _judge(row: Row, day: dt.date, clock: Clock, *, due: bool) -> tuple[Verdicts, str]:
+def _tell(row: Row, day: dt.date, clock: Clock, *, due: bool) -> tuple[Verdicts, str]:
     flow = row["dag_id"]
     unable = _unable(row)
     if row["decided_at"] is not None:
