@@ -982,7 +982,7 @@ comment on table readiness.alarm is 'Alarms by source, date, kind and notifier: 
 create view readiness.alarm_event as
 select 'missed' as kind, source, business_date
 from readiness.processed_log
-where missed_at > clock_timestamp() - interval '1 day' and by_hand is null
+where missed_at > clock_timestamp() - interval '1 day' and by_hand is null and not expected
 union all
 select 'late', source, business_date
 from readiness.processed_log
