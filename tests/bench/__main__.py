@@ -24,15 +24,10 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import authoring, hub, in_airflow, peers, plots, rows, store, triggerer
+from tests.bench import in_airflow, plots, rows
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
-    "hub": hub.measure,
-    "peers": peers.measure,
-    "store": store.measure,
-    "authoring": authoring.measure,
-    "triggerer": triggerer.measure,
     "airflow": in_airflow.measure,
 }
 ROOT = Path(__file__).parents[2]
@@ -104,7 +99,6 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     (folder / "docs").mkdir(exist_ok=True)
     (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
-    plots.waiting(folder / "docs" / "waiting.svg", found["waiting"])
 
 
 if __name__ == "__main__":

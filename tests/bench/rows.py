@@ -107,9 +107,9 @@ def to_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def from_json(row: dict[str, Any]) -> Row:
     """The row that :func:`to_json` wrote."""
-    none = {"value": math.inf, "other": math.inf, "reach": math.inf}
-    kept = {each.name: row[each.name] for each in fields(Row)}
-    return Row(**{name: none.get(name) if value is None else value for name, value in kept.items()})
+    # of a row, only a figure can be null
+    kept: dict[str, Any] = {each.name: row[each.name] for each in fields(Row)}
+    return Row(**{name: math.inf if value is None else value for name, value in kept.items()})
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
