@@ -11,7 +11,7 @@ help:
 	@echo "make test    all tests, on real servers"
 	@echo "make check   formatting, linting, types, import contracts"
 	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
-	@echo "make bench   measure everything the README quotes, beside its peers (QUICK=1, BENCH='--only hub')"
+	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path)"
 	@echo "make clean   remove .venv and .demo"
 
 install: $(VENV)/.installed

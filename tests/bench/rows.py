@@ -109,7 +109,8 @@ def from_json(row: dict[str, Any]) -> Row:
     """The row that :func:`to_json` wrote."""
     # of a row, only a figure can be null
     kept: dict[str, Any] = {each.name: row[each.name] for each in fields(Row)}
-    return Row(**{name: math.inf if value is None else value for name, value in kept.items()})
+    finite: dict[str, Any] = {name: math.inf if value is None else value for name, value in kept.items()}
+    return Row(**finite)
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
