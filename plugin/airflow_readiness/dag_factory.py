@@ -40,7 +40,9 @@ def readiness_dags(*, sources: Iterable[str] = (), **dag_arguments: Any) -> tupl
     task: dict[str, Any] = {"retries": 5, "retry_delay": timedelta(seconds=1)}
     with DAG(PROCESSOR, description="Source logs → readiness → launches → Redis", **arguments) as processor:
         ProcessOperator(task_id="process", **task)
-    with DAG(COLLECTOR, description="Launches and sources → asset events", **arguments) as collector:
+    # one task on a worker at a time, also in the seconds after somebody has widened the pool
+    one: dict[str, Any] = {"max_active_tasks": 1, **arguments}
+    with DAG(COLLECTOR, description="Launches and sources → asset events", **one) as collector:
         _collect(assets_of(sources), task)
     return processor, collector
 

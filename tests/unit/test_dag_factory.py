@@ -57,6 +57,8 @@ def test_the_collectors_tasks_take_turns_in_a_pool_before_every_other_task() -> 
     collector = _by_id()["readiness_collector"]
     assert len(collector.tasks) > 1
     assert {task.pool for task in collector.tasks} == {"readiness_collector"}
+    # also where somebody has widened the pool
+    assert collector.max_active_tasks == 1
     assert not any(task.upstream_task_ids for task in collector.tasks)
     weights = [task.priority_weight for task in collector.tasks]
     assert weights == sorted(weights, reverse=True)
