@@ -25,6 +25,8 @@ AT_RISK: Final = "at_risk"
 ALARM_CHANNEL: Final = "readiness_alarm"
 #: The page of the board: ``/plugin/readiness`` in Airflow's UI.
 BOARD_ROUTE: Final = "readiness"
+#: The pool of one slot in which the collector's tasks take turns.
+POOL: Final = "readiness_collector"
 #: Says which Postgres the keys in Redis were written from; its absence means that Redis came back empty.
 SNAPSHOT_KEY: Final = "readiness:snapshot"
 
