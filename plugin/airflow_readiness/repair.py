@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def command(flow: str, date: str, *, as_json: bool) -> int:
-    """Repair, and print what came of it. Returns the exit code: 0 started, 1 refused."""
+    """Repair, and print what came of it. Returns the exit code: 0 started, 1 refused, 2 it cannot be done."""
 
     async def work() -> str:
         day = parse_date(date)
@@ -44,19 +44,22 @@ def command(flow: str, date: str, *, as_json: bool) -> int:
         return run_id(day.isoformat())
 
     answer: dict[str, str | None] = {"flow": flow, "date": date, "run_id": None, "refused": None}
+    code = 0
     try:
         answer["run_id"] = asyncio.run(work())
+    except Refused as error:
+        answer["refused"], code = str(error), 1
     except ReadinessError as error:
-        answer["refused"] = str(error)
+        answer["refused"], code = str(error), 2
     except POSTGRES_DOWN as error:
-        answer["refused"] = f"Postgres cannot be used: {error}"
+        answer["refused"], code = f"Postgres cannot be used: {error}", 2
     if as_json:
         print(json.dumps(answer))
     elif answer["refused"]:
         print(answer["refused"], file=sys.stderr)
     else:
         print(f"started flow {flow} for {date}: run {answer['run_id']}")
-    return 1 if answer["refused"] else 0
+    return code
 
 
 async def repair(store: Store, look: Look, start_run: StartRun, run_id: str, dag_id: str, day: dt.date) -> None:

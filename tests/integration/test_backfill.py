@@ -225,6 +225,13 @@ async def test_dates_that_cannot_be_meant_are_refused(fill: Fill, first: int, la
 
 
 @pytest.mark.usefixtures("registrar")
+async def test_dates_that_no_log_can_have_are_refused(store: Store, airflow: Runs) -> None:
+    first = dt.date(1, 1, 1)
+    with pytest.raises(BadInput, match="is out of range"):
+        await backfill(store, airflow.look, Wish("both", first, first, "eve"))
+
+
+@pytest.mark.usefixtures("registrar")
 async def test_a_flow_that_is_not_there_is_refused(fill: Fill) -> None:
     with pytest.raises(BadInput, match="did you mean both"):
         await fill(flow="bothe")

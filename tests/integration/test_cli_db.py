@@ -18,7 +18,8 @@ from airflow_readiness.cli import db
 from airflow_readiness.store import sql
 
 CONNECTION = "AIRFLOW_CONN_READINESS_POSTGRES"
-NO_OPTIONS = argparse.Namespace(conn_id=None)
+NO_OPTIONS = argparse.Namespace(conn_id=None, json=False)
+JSON = argparse.Namespace(conn_id=None, json=True)
 
 
 @pytest.fixture
@@ -75,6 +76,13 @@ def test_a_new_database_is_missing_until_it_is_upgraded_and_that_can_be_repeated
     assert capsys.readouterr().out == "applied  0001_initial.sql\n"
     db.upgrade(NO_OPTIONS)
     assert capsys.readouterr().out == "up to date\n"
+    db.status(JSON)
+    assert json.loads(capsys.readouterr().out) == {
+        "migrations": {"0001_initial.sql": "applied"},
+        "exit_code": 0,
+    }
+    db.upgrade(JSON)
+    assert json.loads(capsys.readouterr().out) == {"applied": [], "exit_code": 0}
 
 
 def test_the_real_command_upgrades_a_new_database(
@@ -89,7 +97,7 @@ def test_without_the_connection_it_says_what_to_do(
     airflow: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     answer = airflow("status", "--conn-id", "elsewhere")
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "there is no connection 'elsewhere'" in answer.stderr
     assert "airflow connections add elsewhere" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -103,11 +111,16 @@ def test_without_the_connection_it_says_what_to_do(
     ],
 )
 def test_a_connection_that_leads_nowhere_is_answered_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], message: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], message: str
 ) -> None:
     monkeypatch.setenv(CONNECTION, json.dumps({"conn_type": "postgres", **fields}))
-    with pytest.raises(SystemExit, match=message):
+    with pytest.raises(SystemExit) as ended:
         db.upgrade(NO_OPTIONS)
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out, message in printed.err) == (2, "", True)
+    with pytest.raises(SystemExit):
+        db.status(JSON)
+    assert message in json.loads(capsys.readouterr().out)["error"]
 
 
 async def test_what_sql_prints_makes_the_same_schema_once_and_not_twice(

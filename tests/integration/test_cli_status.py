@@ -92,7 +92,6 @@ async def test_on_a_terminal_it_is_a_table(
         (["status", "--date", "22.11.2026"], "write it as YYYY-MM-DD"),
         (["status", "--conn-id", "elsewhere"], "there is no connection 'elsewhere'"),
         (["report", "sales"], "write it as 'database.table'"),
-        (["report", "hive.sales", "--rows", "-1"], "Give the number of rows loaded"),
         (["report", "hive.sales", "--load-id", ""], "Give an id that is the same"),
     ],
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -12,11 +12,13 @@ from airflow_readiness.airflow_metadata import FlowSeen, Seen
 from airflow_readiness.core.condition import Condition, combine, of_source
 from airflow_readiness.core.document import load_launch
 from airflow_readiness.core.state import Outcome
-from airflow_readiness.errors import ReadinessError, Refused
+from airflow_readiness.errors import BadInput, ReadinessError, Refused
 from airflow_readiness.operating.rerun import rerun
 from airflow_readiness.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("blocking_is_an_error", "nothing_left_behind")
+
+Do: TypeAlias = Callable[..., Awaitable[None]]
 
 SALES, STORES = of_source("hive.sales"), of_source("hive.stores")
 BOTH = combine("all", [SALES, STORES])
@@ -50,7 +52,9 @@ class Airflow:
 
 
 @pytest.fixture
-def airflow() -> Airflow:
+async def airflow(add_flow: Do) -> Airflow:
+    """With the flow, which the registrar has seen; no date of it is judged by itself."""
+    await add_flow("both", BOTH, dt.date(2999, 1, 1))
     return Airflow()
 
 
@@ -112,7 +116,14 @@ async def test_without_a_run_there_is_nothing_to_run_again(store: Store, airflow
 async def test_a_flow_that_cannot_run_is_not_started(store: Store, airflow: Airflow) -> None:
     airflow.flows = [airflow.flow("both", BOTH, paused=True)]
     await refused(store, airflow, "both is paused")
-    await refused(store, airflow, "there is no flow 'bot': did you mean both", flow="bot")
+    airflow.flows = []
+    await refused(store, airflow, "there is no flow 'both'")
+
+
+async def test_a_flow_that_is_not_there_cannot_be_meant(store: Store, airflow: Airflow) -> None:
+    with pytest.raises(BadInput, match="there is no flow 'bot': did you mean both"):
+        await run(store, airflow, "bot")
+    assert airflow.started == []
 
 
 async def test_what_airflow_refuses_is_told_and_kept(store: Store, airflow: Airflow) -> None:

@@ -37,26 +37,47 @@ def answer(args: Namespace, work: Callable[[Store], Awaitable[Answer]], *, check
 
     :param check: whether the schema must be there, which not every login may look at
     """
-    import json
-    import sys
-
-    from airflow_readiness.errors import ReadinessError, Refused
     from airflow_readiness.operating.show import show
     from airflow_readiness.store.store import POSTGRES_DOWN
 
     try:
+        _readable(args)
         found = quietly(args, lambda: _with_store(args, work, check=check))
     except POSTGRES_DOWN as error:
-        says = str(error) or type(error).__name__
-        sentence = says if isinstance(error, ReadinessError) else f"Postgres cannot be used: {says}"
-        code = 1 if isinstance(error, Refused) else 2
-        if args.json:
-            print(json.dumps({"error": sentence, "exit_code": code}))
-        else:
-            print(sentence, file=sys.stderr)
-        raise SystemExit(code) from None
+        fail(error, as_json=args.json)
     show(found, as_json=args.json)
     raise SystemExit(found.exit_code)
+
+
+def fail(error: Exception, *, as_json: bool) -> NoReturn:
+    """Say in one sentence what is wrong, and end: with 1 if it was refused, with 2 if it cannot be done."""
+    import json
+    import sys
+
+    from airflow_readiness.errors import ReadinessError, Refused
+
+    says = str(error) or type(error).__name__
+    sentence = says if isinstance(error, ReadinessError) else f"Postgres cannot be used: {says}"
+    code = 1 if isinstance(error, Refused) else 2
+    if as_json:
+        print(json.dumps({"error": sentence, "exit_code": code}))
+    else:
+        print(sentence, file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _readable(args: Namespace) -> None:
+    """Postgres takes no bytes that are no text, and would be blamed for them.
+
+    :raises BadInput: if an argument is not UTF-8
+    """
+    from airflow_readiness.errors import BadInput
+
+    for value in vars(args).values():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"{value!r} is not UTF-8: write it in the encoding of this terminal") from None
 
 
 def _with_store(args: Namespace, work: Callable[[Store], Awaitable[T]], *, check: bool) -> T:
@@ -97,4 +118,4 @@ def optional_date(text: str | None) -> dt.date | None:
     """
     from airflow_readiness.core.dates import parse_date
 
-    return parse_date(text) if text else None
+    return parse_date(text) if text is not None else None

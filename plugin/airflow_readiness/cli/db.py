@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
+from airflow_readiness.cli.common import CONN_ID, JSON, fail
+
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Awaitable, Callable
 
     import asyncpg
 
-_CONN_ID = Arg(
-    ("--conn-id",), help="Airflow connection of the Postgres (default: [readiness] postgres_conn_id)"
-)
+_CODES = "Exit code: 0 it is up to date; 1 a migration is missing; 2 it cannot be read or changed."
 _ROLES = ("writer", "releaser", "operator", "reader", "engine")
 
 
@@ -27,8 +27,8 @@ def command() -> GroupCommand:
         name="db",
         help="The schema 'readiness' in Postgres",
         subcommands=[
-            ActionCommand("upgrade", "Create it, or bring it up to date", upgrade, (_CONN_ID,)),
-            ActionCommand("status", "Exit code 0 if it is up to date, else 1", status, (_CONN_ID,)),
+            ActionCommand("upgrade", "Create it, or bring it up to date", upgrade, (CONN_ID, JSON), _CODES),
+            ActionCommand("status", "Whether it is up to date", status, (CONN_ID, JSON), _CODES),
             ActionCommand("sql", "Print what upgrade runs on an empty database", script, ()),
             ActionCommand("grants", "Print the least rights of each role", grants, roles),
         ],
@@ -40,7 +40,6 @@ def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Await
     import dataclasses
 
     from airflow_readiness import config
-    from airflow_readiness.errors import ReadinessError
     from airflow_readiness.store.store import POSTGRES_DOWN, open_store
 
     async def run() -> Any:
@@ -52,30 +51,39 @@ def _with_connection(args: Namespace, work: Callable[[asyncpg.Connection], Await
 
     try:
         return asyncio.run(run())
-    except ReadinessError as error:
-        raise SystemExit(str(error)) from error
     except POSTGRES_DOWN as error:
-        raise SystemExit(f"Postgres cannot be used: {error}") from error
+        fail(error, as_json=args.json)
 
 
 def upgrade(args: Namespace) -> None:
     """Create the schema, or bring it up to date."""
+    import json
+
     from airflow_readiness.store import migrate
 
     applied = _with_connection(args, migrate.upgrade)
-    print("\n".join(f"applied {name}" for name in applied) or "up to date")
+    if args.json:
+        print(json.dumps({"applied": list(applied), "exit_code": 0}))
+    else:
+        print("\n".join(f"applied {name}" for name in applied) or "up to date")
 
 
 def status(args: Namespace) -> None:
     """Say which migrations are there; exit with 1 if one is missing."""
+    import json
+
     from airflow_readiness.store import sql
     from airflow_readiness.store.store import applied
 
     have = set(_with_connection(args, applied))
-    for version, name in sql.migrations().items():
-        print(f"{'applied' if version in have else 'missing'}  {name}")
-    if not have.issuperset(sql.migrations()):
-        raise SystemExit(1)
+    found = {name: "applied" if version in have else "missing" for version, name in sql.migrations().items()}
+    code = int("missing" in found.values())
+    if args.json:
+        print(json.dumps({"migrations": found, "exit_code": code}))
+    else:
+        print(*(f"{state}  {name}" for name, state in found.items()), sep="\n")
+    if code:
+        raise SystemExit(code)
 
 
 def script(args: Namespace) -> None:

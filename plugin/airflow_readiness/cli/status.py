@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg
 
 from airflow_readiness.cli.common import CONN_ID, FLOW, JSON, answer, optional_date
+from airflow_readiness.core.shown import CHOICES
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from airflow_readiness.operating.show import Answer
     from airflow_readiness.store.store import Store
-
-_STATES = ("waiting", "at-risk", "ready", "missed", "late", "skipped")
 
 
 def commands() -> list[ActionCommand]:
@@ -26,7 +25,7 @@ def commands() -> list[ActionCommand]:
             run_status,
             (
                 Arg(("--date",), help="business date, YYYY-MM-DD (default: today, and everything unmet)"),
-                Arg(("--state",), action="append", choices=_STATES, help="only these; may be repeated"),
+                Arg(("--state",), action="append", choices=CHOICES, help="only these; may be repeated"),
                 Arg(("--source",), action="append", help="only these; * and ? stand for anything"),
                 CONN_ID,
                 JSON,

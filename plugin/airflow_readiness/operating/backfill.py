@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_readiness.core.clock import Clock
 from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import Launch
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.shown import SATISFIED
+from airflow_readiness.core.state import Readiness, State
 from airflow_readiness.errors import BadInput, ReadinessError
 from airflow_readiness.operating.known import judge, read_clock
-from airflow_readiness.operating.refusal import ask_airflow
+from airflow_readiness.operating.refusal import ask_airflow, plainly
 from airflow_readiness.operating.show import Grid
 from airflow_readiness.operating.why import flow_of
 from airflow_readiness.repair import able
@@ -138,7 +139,8 @@ async def _judge(store: Store, condition: Condition, days: Sequence[dt.date]) ->
     """Have these dates judged: they are opened here, and the processor takes its step."""
     sources = list(condition.sources)
     await store.run("reopen_dates", sources, days)
-    await store.run("expect_dates", sources, days)
+    with plainly():
+        await store.run("expect_dates", sources, days)
     await store.ring("processed_log")
     until = asyncio.get_running_loop().time() + PATIENCE
     while (await store.fetch("unjudged", sources, days))[0]["number"]:
@@ -237,7 +239,7 @@ def _missing(
     """The sources without which the flow is not started for a date; empty if it is."""
 
     def there(each: Readiness) -> bool:
-        return missing_too or each.outcome in (Outcome.READY, Outcome.SKIPPED)
+        return missing_too or each.outcome in SATISFIED
 
     held = {name: each for name, each in known.items() if there(each)}
     if judge(condition, held, day, clock).launches:

@@ -139,14 +139,23 @@ def instant(text: str, day: dt.date, zone: str) -> dt.datetime:
     """
     if re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text):
         hour, minute = map(int, text.split(":"))
-        return pendulum.datetime(day.year, day.month, day.day, hour, minute, tz=zone)
+        return _possible(pendulum.datetime(day.year, day.month, day.day, hour, minute, tz=zone))
     try:
         value = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         value = None
     if value is None or value.tzinfo is None:
         raise BadInput(f"{text!r} is no deadline: write HH:MM, or an instant like {day}T07:30:00+01:00")
-    return value
+    return _possible(value)
+
+
+def _possible(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.astimezone(dt.timezone.utc)
+    except OverflowError:
+        raise BadInput(
+            f"the deadline {value.isoformat()} is out of range: give one within three days"
+        ) from None
 
 
 async def _run(store: Store, source: str, query: str, *args: object) -> Sequence[Row]:

@@ -11,6 +11,7 @@ from airflow_readiness.core import condition as conditions
 from airflow_readiness.core.clock import Clock, iso
 from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import by_hand_to_json
+from airflow_readiness.core.shown import SATISFIED
 from airflow_readiness.core.state import Action, Outcome, Readiness, State
 from airflow_readiness.core.usual import Usual
 from airflow_readiness.store.store import Row, Store, readiness_of
@@ -41,12 +42,12 @@ class Known:
         if self.at_risk(now):
             return "at risk"
         skipped = self.readiness.outcome is Outcome.SKIPPED
-        return Outcome.SKIPPED.value if skipped else self.readiness.state.value
+        return Outcome.SKIPPED.value if skipped else self.readiness.state.value.replace("_", " ")
 
     @property
     def satisfied(self) -> bool:
         """Whether it is there, or an operator said that nobody needs it."""
-        return self.readiness is not None and self.readiness.outcome in (Outcome.READY, Outcome.SKIPPED)
+        return self.readiness is not None and self.readiness.outcome in SATISFIED
 
     def remarks(self) -> list[str]:
         """What else there is to say: by whom by hand, and that it has no settings."""

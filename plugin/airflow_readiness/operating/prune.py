@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from airflow_readiness.errors import BadInput
 from airflow_readiness.operating.refusal import plainly
 from airflow_readiness.operating.show import Grid
 from airflow_readiness.store.store import Store, open_store
@@ -18,6 +19,8 @@ from airflow_readiness.store.store import Store, open_store
 #: Days for which things are kept, and for which daily arrivals are.
 KEEP_DAYS: Final = 180
 KEEP_ARRIVALS: Final = 1100
+#: More are as good as for ever, and no date is that old.
+MOST_DAYS: Final = 36500
 #: Rows of one batch.
 BATCH: Final = 5000
 #: In this order: what is left behind by one is what the next may take.
@@ -65,8 +68,10 @@ async def prune(
 
     :param keep_days: at least 35
     :param keep_arrivals: days for which daily arrivals are kept; at least 35
-    :raises BadInput: if that is too few
+    :raises BadInput: if that is too few, or too many
     """
+    if (most := max(keep_days, keep_arrivals)) > MOST_DAYS:
+        raise BadInput(f"{most} days are too many to keep: keep {MOST_DAYS} at the most")
     days = dict.fromkeys(TABLES, keep_days) | {"arrival": keep_arrivals}
     rows: dict[str, int] = {}
     with plainly():

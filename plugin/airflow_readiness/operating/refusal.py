@@ -54,7 +54,8 @@ async def ask_airflow(look: Look, now: dt.datetime, wanted: Iterable[tuple[str, 
     try:
         return await asyncio.to_thread(look, now, wanted)
     except Exception as error:
+        # SQLAlchemy adds the query, in several lines
+        says = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ReadinessError(
-            f"Airflow's database cannot be read ({type(error).__name__}: {error}): run this where Airflow's "
-            "own commands work"
+            f"Airflow's database cannot be read ({says}): run this where Airflow's own commands work"
         ) from error

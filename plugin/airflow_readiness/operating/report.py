@@ -5,11 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from airflow_readiness.core.names import split_source
+from airflow_readiness.errors import BadInput
 from airflow_readiness.operating.refusal import plainly
 from airflow_readiness.store.store import Store
+
+#: What a ``bigint`` of Postgres holds.
+MOST_ROWS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ async def report(
     :raises BadInput: if an argument cannot be used
     """
     names = split_source(source)
+    if rows is not None and not 0 <= rows <= MOST_ROWS:
+        raise BadInput(f"{rows} is no number of rows: give one from 0 to {MOST_ROWS}")
     with plainly():
         (row,) = await store.fetch("report_log", *names, day, rows, load_id)
     return Reported(source, day, row["load_id"])

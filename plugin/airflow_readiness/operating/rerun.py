@@ -15,6 +15,7 @@ from airflow_readiness.errors import Refused
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.operating.known import judge, read_clock
 from airflow_readiness.operating.refusal import ask_airflow
+from airflow_readiness.operating.why import flow_of
 from airflow_readiness.repair import able
 from airflow_readiness.store.store import Store, readiness_of
 
@@ -74,10 +75,12 @@ async def rerun(
     """Start one flow for one date again. It tells its tasks how the sources stand now.
 
     :param look: reads Airflow; blocking
+    :raises BadInput: if there is no such flow
     :raises Refused: if it has no run for that date, or cannot run
     """
     key = day.isoformat()
     now = (await read_clock(store)).now
+    await flow_of(store, flow, day)
     seen = await ask_airflow(look, now, [(flow, key)])
     condition = able(seen.flows, flow)
     if (flow, key) not in seen.runs:

@@ -9,13 +9,11 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from airflow_readiness.core.clock import Clock
+from airflow_readiness.core.shown import SHOWN
 from airflow_readiness.operating.known import Known, known_of, read_clock
 from airflow_readiness.operating.show import Grid
 from airflow_readiness.store.store import Store
 
-#: What ``--state`` takes; "at risk" is written with a hyphen there.
-STATES: Final = ("waiting", "at-risk", "ready", "missed", "late", "skipped")
-_COLOUR: Final = {"at risk": "yellow", "missed": "red", "late": "magenta", "ready": "green", "skipped": "dim"}
 _COLUMNS: Final = ("source", "date", "state", "logs", "ready at", "deadline", "usually", "")
 
 
@@ -46,7 +44,7 @@ class Status:
             return
         states = [each.state(self.clock.now) for each in self.sources]
         rows = [_row(each, self.clock) for each in self.sources]
-        yield Grid(_COLUMNS, rows, [_COLOUR.get(state, "") for state in states])
+        yield Grid(_COLUMNS, rows, [SHOWN.get(state, "") for state in states])
         yield f"Times are those of {self.clock.zone}, where it is {self.clock.tell(self.clock.now)}."
 
 
@@ -75,7 +73,7 @@ async def status(
     """How the sources stand.
 
     :param day: a business date; none: today, and whatever is unmet
-    :param states: of :data:`STATES`; none: all
+    :param states: as ``--state`` takes them; none: all
     :param patterns: names of sources, ``*`` and ``?`` stand for anything; none: all
     """
     clock = await read_clock(store)
