@@ -19,16 +19,14 @@ def told(world: World) -> list[dict[str, Any]]:
 
 
 def test_a_missed_source_is_told_once(world: World) -> None:
-    zone = world.stack.sql("select timezone from readiness.deployment")[0]["timezone"]
-    # the next full minute but one, on the clock of the deployment
-    (at,) = world.stack.sql(
-        "select extract(hour from t)::int as hour, extract(minute from t)::int as minute"
-        " from (select clock_timestamp() at time zone $1 + interval '70 seconds' as t) as soon",
-        zone,
+    world.stack.sql("select readiness.set_log_settings('alarm', 'source', 23, 58, null, null, 1)")
+    # as if its deadline were now: a setting knows whole minutes only
+    now = (
+        "update readiness.processed_log set deadline_override = clock_timestamp() + interval '1 second'"
+        " where source = 'alarm.source' and business_date = $1 returning source"
     )
-    world.stack.sql(
-        "select readiness.set_log_settings('alarm', 'source', $1, $2, null, null, 1)", at["hour"], at["minute"]
-    )
+    wait_until(lambda: world.stack.sql(now, world.today), 60, "the date is judged", pause=0.5)
+    world.stack.sql("select pg_notify('readiness', 'processed_log')")
     wait_until(lambda: told(world), 180, "an alarm", pause=0.5)
     wait_until(
         lambda: world.stack.sql("select from readiness.alarm where sent_at is not null"), 30, "written down"
