@@ -15,7 +15,7 @@ from airflow_readiness.core.state import Outcome
 from airflow_readiness.engine import launch_of
 from airflow_readiness.errors import BadInput, ReadinessError, Refused
 from airflow_readiness.operating import backfill as module
-from airflow_readiness.operating.backfill import Backfill, Wish, backfill
+from airflow_readiness.operating.backfill import Backfill, Progress, Wish, backfill
 from airflow_readiness.registrar import Registrar
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers.tasks import stop
@@ -76,9 +76,13 @@ async def registrar(processor: object, dsn: dict[str, Any], airflow: Runs) -> As
 def fill(store: Store, airflow: Runs, today: dt.date) -> Fill:
     """The command, for the dates from so many days ago to so many."""
 
-    async def run(first: int = 5, last: int = 2, **wish: Any) -> Backfill:
+    async def run(
+        first: int = 5, last: int = 2, progress: Progress = lambda *_told: None, **wish: Any
+    ) -> Backfill:
         begin, end = (today - dt.timedelta(days=number) for number in (first, last))
-        return await backfill(store, airflow.look, Wish(wish.pop("flow", "both"), begin, end, "eve", **wish))
+        return await backfill(
+            store, airflow.look, Wish(wish.pop("flow", "both"), begin, end, "eve", **wish), progress
+        )
 
     return run
 
@@ -102,7 +106,9 @@ async def test_it_starts_the_dates_whose_sources_are_there_and_says_which_are_no
 ) -> None:
     await logs(5, 3)
     await logs(4, sources=("sales",))
-    done = await fill()
+    told: list[tuple[str, int, int]] = []
+    done = await fill(progress=lambda *step: told.append(step))
+    assert {("judging", 0, 4), ("judging", 4, 4), ("starting", 2, 2)} <= set(told)
     days = {number: today - dt.timedelta(days=number) for number in (5, 4, 3, 2)}
     assert done.launched == {days[number]: f"run of {days[number]}" for number in (5, 3)}
     assert done.missing == {

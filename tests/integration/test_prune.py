@@ -71,7 +71,11 @@ async def test_what_is_older_goes_and_the_arrivals_stay(
     await add_flow("flow", SALES, today - dt.timedelta(days=90))
     await history(store, today, 100)
     before = await counts(store)
-    done = await prune(store, 40, 1000, batch=7)
+    told: list[tuple[str, int, int]] = []
+    done = await prune(store, 40, 1000, batch=7, progress=lambda *batch: told.append(batch))
+    number = done.rows["processed_log"]
+    steps = [(so_far, whole) for table, so_far, whole in told if table == "processed_log"]
+    assert steps == [(so_far, number) for so_far in [*range(0, number, 7), number]], "each batch is told"
     assert all(55 <= done.rows[table] <= 61 for table in ("launch_run", "launch", "processed_log", "fm_log"))
     after = await counts(store)
     assert {table: before[table] - number for table, number in done.rows.items() if table != "arrival"} == {
