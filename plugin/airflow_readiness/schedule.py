@@ -61,9 +61,11 @@ def ready(condition: BaseAsset) -> PartitionedAssetTimetable:
     from airflow_readiness.mapper import SilentMapper
 
     parsed = condition_of(condition)
+    silent = SilentMapper()
     return PartitionedAssetTimetable(
         assets=launch_asset(parsed) | condition,
-        partition_mapper_config={source(name): SilentMapper() for name in parsed.sources},  # type: ignore[misc]
+        # those that it was given: to make an asset takes Airflow a while
+        partition_mapper_config={asset: silent for _, asset in condition.iter_assets()},  # type: ignore[misc]
     )
 
 

@@ -1,209 +1,190 @@
-"""Waiting in one triggerer loop: wake-up, burst and idle cost, beside a bare redis-py subscriber."""
+"""Waiting in one triggerer loop: wake-up, burst and idle cost, beside a bare redis-py subscriber.
+
+Each number of waiting triggers has a process and a Redis of its own, and so has what it is measured beside.
+Wake-ups of both are taken in turn, a few at a time, so that what else the machine does meets both.
+``python -m tests.bench.hub [--quick]`` prints the table.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import gc
 import statistics
-import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import psutil
-from redis.asyncio import Redis
-
-from airflow_readiness.config import Endpoints
-from airflow_readiness.core.condition import of_source
-from airflow_readiness.core.document import Launch
-from airflow_readiness.core.names import source_key
-from airflow_readiness.core.state import Readiness, State
-from airflow_readiness.demo.servers import embedded_redis, free_port
-from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import open_server
-from airflow_readiness_triggers.ready import Wait
+from tests.bench import alone
+from tests.bench.child import Child, started
 from tests.bench.rows import Row
+from tests.bench.site import Site, site
 
-DAY = dt.date(2026, 11, 22)
-FAR = dt.datetime(2100, 1, 1, tzinfo=dt.timezone.utc)
+#: Wake-ups of one side in its turn.
+_TURN: Final = 20
+_BARE: Final = "bare subscriber"
 
-
-def _name(number: int) -> str:
-    return f"bench.s{number}"
-
-
-def _state(number: int, state: State) -> Readiness:
-    ready_at = dt.datetime.now(dt.timezone.utc) if state is State.READY else None
-    return Readiness(_name(number), DAY, state, FAR, int(state is State.READY), 1, ready_at=ready_at)
-
-
-class Waiters:
-    """So many waits of ReadySensors, each for a source of its own."""
-
-    def __init__(self, endpoints: Endpoints, redis: Redis, count: int) -> None:
-        self._endpoints = endpoints
-        self._redis = redis
-        self.count = count
-        self.tasks: list[asyncio.Task[Launch]] = []
-
-    async def start(self) -> None:
-        """Begin all; returns when each waits for its source, which is known and waiting."""
-        await snapshot.write(self._redis, [_state(n, State.WAITING) for n in range(self.count)], [])
-        self.tasks = [asyncio.create_task(self._wait(number)) for number in range(self.count)]
-        # they have read once by then; the hub's session has begun
-        await asyncio.sleep(1 + self.count / 5000)
-
-    async def _wait(self, number: int) -> Launch:
-        return await Wait(self._endpoints, of_source(_name(number)), DAY).satisfied()
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    async def wake(self, number: int) -> float:
-        """Make one source ready; seconds until its wait is over."""
-        await asyncio.sleep(0.002)
-        began = time.perf_counter()
-        await snapshot.write(self._redis, [_state(number, State.READY)], [])
-        await self.tasks[number]
-        return time.perf_counter() - began
+_COUNTED: Final = (
+    "beyond a trigger with the same arguments that awaits one future, run in the same way, with the task and "
+    "greenback's portal that Airflow's triggerer makes for each ({still} KiB)"
+)
+_AWAIT: Final = "Airflow's own, at its defaults: each looks every 60 s, in one thread. {limit}"
+_SENSOR: Final = (
+    "at their defaults: mode poke, every 60 s. {count} processes, forked as a supervisor forks a task's; of "
+    "their memory what is theirs alone; the supervisors are not counted. [core] parallelism lets 32 wait"
+)
 
 
-@asynccontextmanager
-async def waiters(endpoints: Endpoints, redis: Redis, count: int) -> AsyncIterator[Waiters]:
-    """These waits, until the end."""
-    made = Waiters(endpoints, redis, count)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()
+async def wake_ups(place: Site, count: int, times: int) -> tuple[list[float], list[float]]:
+    """Seconds from SET until the trigger has yielded; the same of the bare subscriber."""
+    replace = count <= 1000
+    if not replace:
+        times *= 4
+        await place.process.ask("start", times)
+    ours: list[float] = []
+    bare: list[float] = []
+    async with started("tests.bench.bare", str(place.port)) as subscriber:
+        while len(ours) < times:
+            bare += await subscriber.ask("wake", _TURN)
+            ours += await place.process.ask("wake", _TURN, replace)
+    return ours, bare
 
 
-async def bare_wake_ups(redis: Redis, times: int) -> list[float]:
-    """A bare subscriber: SET, the notification, and a GET of the document."""
-    pubsub: Any = redis.pubsub()
-    seconds = []
-    try:
-        await pubsub.psubscribe("__keyspace@0__:bare:*")
-        await pubsub.get_message(timeout=5)
-        for number in range(times):
-            await asyncio.sleep(0.002)
-            key = f"bare:{number}"
-            began = time.perf_counter()
-            await redis.set(key, "{}", ex=60)
-            await pubsub.get_message(timeout=5)
-            await redis.get(key)
-            seconds.append(time.perf_counter() - began)
-    finally:
-        await pubsub.aclose()
-    return seconds
+async def burst(place: Site, count: int, times: int) -> tuple[float, float]:
+    """All at once: seconds from the first SET until the last has yielded; the same of the bare subscriber."""
+    ours: list[float] = []
+    bare: list[float] = []
+    where = str(place.port)
+    async with started("tests.bench.bare", where) as subscriber, started("tests.bench.bare", where) as writer:
+        for _ in range(times):
+            missing = count - await place.process.ask("waiting")
+            if missing > 0:
+                await place.process.ask("start", missing)
+            bare.append(await _burst(subscriber, "listen", "all_heard", writer, 0, count))
+            first, waiting = await place.process.ask("first"), await place.process.ask("waiting")
+            ours.append(await _burst(place.process, "first", "all_woken", writer, first, waiting))
+    return statistics.median(ours), statistics.median(bare)
 
 
-async def bare_burst(redis: Redis, count: int) -> float:
-    """The same for so many keys at once: until all notifications are in and the documents read."""
-    pubsub: Any = redis.pubsub()
-    states = [_state(number, State.READY) for number in range(count)]
-    try:
-        await pubsub.psubscribe("__keyspace@0__:readiness:*")
-        await pubsub.get_message(timeout=5)
-        began = time.perf_counter()
-        writing = asyncio.create_task(snapshot.write(redis, states, []))
-        keys: set[str] = set()
-        while len(keys) < count:
-            message = await pubsub.get_message(timeout=5)
-            keys.add(message["channel"].partition(":")[2])
-        await writing
-        await snapshot.read(redis, list(keys))
-        return time.perf_counter() - began
-    finally:
-        await pubsub.aclose()
+async def _burst(side: Child, begin: str, end: str, writer: Child, first: int, count: int) -> float:
+    await side.ask(begin, *([first, count] if begin == "listen" else []))
+    began: float = await writer.ask("write", first, count)
+    ended: float = await side.ask(end)
+    return ended - began
 
 
-async def burst(endpoints: Endpoints, redis: Redis, count: int) -> float:
-    """Seconds from the first write until all waits are over."""
-    async with waiters(endpoints, redis, count) as made:
-        began = time.perf_counter()
-        await snapshot.write(redis, [_state(number, State.READY) for number in range(count)], [])
-        await asyncio.gather(*made.tasks)
-        return time.perf_counter() - began
+@dataclass(slots=True)
+class Found:
+    """What was measured with so many waiting."""
+
+    place: Site
+    count: int
+    #: seconds
+    woken: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Of the wake-ups."""
+        return statistics.median(self.woken)
 
 
-async def idle(endpoints: Endpoints, redis: Redis, count: int, seconds: float) -> dict[str, float]:
-    """What waiting costs: commands a second, connections, share of a core, KiB per waiter."""
-    process = psutil.Process()
-    gc.collect()
-    before = process.memory_info().rss
-    async with waiters(endpoints, redis, count):
-        gc.collect()
-        memory = (process.memory_info().rss - before) / count / 1024
-        connections = len(await redis.client_list()) - 1
-        commands, cpu = await _commands(redis), sum(process.cpu_times()[:2])
-        await asyncio.sleep(seconds)
-        # the two that ask are not theirs
-        spent = sum(process.cpu_times()[:2]) - cpu
-        asked = await _commands(redis) - commands - 1
-        return {
-            "commands": asked / seconds,
-            "connections": connections,
-            "core": spent / seconds * 100,
-            "memory": memory,
-        }
+async def measure(quick: bool) -> tuple[list[Row], dict[str, Any]]:
+    """The rows, and what the plots show.
+
+    :return: in ``wake_ups`` the milliseconds of each, by the number of waiting triggers as text, and
+        ``"bare"``; in ``cost`` for each number ``waiting``, ``bytes`` of each, share of a ``core``, ``commands``
+        a second and ``wake_up`` (median, ms)
+    """
+    counts = (1, 100) if quick else (1, 100, 1000, 10_000)
+    times, seconds = (_TURN, 3.0) if quick else (300, 60.0)
+    still = await _still(counts[-1])
+    async with AsyncExitStack() as stack:
+
+        async def opened(module: str, *arguments: str) -> Site:
+            return await stack.enter_async_context(site(f"tests.bench.{module}", *arguments))
+
+        found = [Found(await opened("waiters", "ready"), count) for count in counts]
+        await_, sensors = await opened("waiters", "await"), await opened("pokers")
+        for each in found:
+            await each.place.begin(each.count)
+        await await_.begin(counts[-1])
+        await sensors.begin(1 if quick else 4)
+        await asyncio.gather(*(place.idle(seconds) for place in (*(f.place for f in found), await_, sensors)))
+        for each in found:
+            each.woken, each.bare = await wake_ups(each.place, each.count, times)
+        ours, bare = await burst(found[-1].place, counts[-1], 1 if quick else 5)
+        limit = await await_.process.ask("limit")
+    rows = list(_wake_rows(found))
+    rows.append(Row(f"{_number(counts[-1])} ready at once, until all have yielded", ours, "s", _BARE, bare, 2))
+    rows += _idle_rows(found[-1], still, await_, limit)
+    rows += _rows_of_each(found[-1].place, sensors)
+    return rows, _plots(found)
 
 
-async def _commands(redis: Redis) -> int:
-    info: dict[str, Any] = await redis.info("stats")
-    return int(info["total_commands_processed"])
+async def _still(count: int) -> float:
+    """Bytes of a trigger that only is."""
+    async with site("tests.bench.waiters", "still") as place:
+        await place.begin(count)
+        return place.each
 
 
-def quantile(values: list[float], part: float) -> float:
-    """The value below which this part of all lies, in milliseconds."""
-    ordered = sorted(values)
-    return ordered[min(int(part * len(ordered)), len(ordered) - 1)] * 1000
+def _number(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f")
 
 
-async def measure(quick: bool) -> tuple[list[Row], dict[str, list[float]]]:
-    """The rows, and the wake-ups (ms) for the plot."""
-    many = 1000 if quick else 10_000
-    times = 50 if quick else 300
-    with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder), free_port()) as server:
-        options = {"host": "127.0.0.1", "port": server.port, "db": 0}
-        endpoints = Endpoints({"host": "127.0.0.1", "port": 1}, options)
-        async with open_server(options) as redis:
-            await redis.config_set("notify-keyspace-events", "Kg$")
-            bare = await bare_wake_ups(redis, times)
-            woken: dict[int, list[float]] = {}
-            for count in (1, 1000, many) if many > 1000 else (1, many):
-                woken[count] = []
-                while len(woken[count]) < (20 if count == 1 else times):
-                    async with waiters(endpoints, redis, count) as made:
-                        woken[count] += [await made.wake(n) for n in range(min(count, times))]
-            bare_all = await bare_burst(redis, many)
-            all_at_once = await burst(endpoints, redis, many)
-            cost = await idle(endpoints, redis, many, 5 if quick else 60)
-    rows = [
-        Row(
-            f"wake-up, {count} waiting (median)",
-            statistics.median(seconds) * 1000,
-            "ms",
-            "bare subscriber",
-            statistics.median(bare) * 1000,
-            3,
-        )
-        for count, seconds in woken.items()
-    ]
-    rows += [
-        Row(f"wake-up, {many} waiting (p99)", quantile(woken[many], 0.99), "ms", "", 0, 5, by_ratio=False),
-        Row(f"{many} sources ready at once", all_at_once, "s", "bare subscriber", bare_all, 2),
-        Row(f"{many} waiting: commands", cost["commands"], "/s", "", 0, 0.2, by_ratio=False),
-        Row(f"{many} waiting: connections", cost["connections"], "", "", 0, 2, by_ratio=False),
-        Row(f"{many} waiting: CPU", cost["core"], "% of a core", "", 0, 1, by_ratio=False),
-        Row(f"{many} waiting: memory of each", cost["memory"], "KiB", "", 0, 4, by_ratio=False),
-    ]
-    plot = {"bare": [each * 1000 for each in bare]}
-    plot |= {str(count): [each * 1000 for each in seconds] for count, seconds in woken.items()}
-    return rows, plot
+def _quantile(seconds: list[float], part: float) -> float:
+    return sorted(seconds)[min(int(part * len(seconds)), len(seconds) - 1)]
+
+
+def _wake_rows(found: list[Found]) -> Iterator[Row]:
+    for each in found:
+        work = f"wake-up, {_number(each.count)} waiting (median)"
+        yield Row(work, each.median, "s", _BARE, statistics.median(each.bare), 3)
+    work = f"wake-up, {_number(found[-1].count)} waiting (p99)"
+    p99, other = (_quantile(seconds, 0.99) for seconds in (found[-1].woken, found[-1].bare))
+    yield Row(work, p99, "s", _BARE, other, 5e-3, by_ratio=False)
+
+
+def _idle_rows(ours: Found, still: float, await_: Site, limit: str) -> Iterator[Row]:
+    work, cost, other = f"{_number(ours.count)} wait: ", ours.place.cost, await_.cost
+    beside, note = f"{_number(await_.count)} AwaitMessageTrigger", _AWAIT.format(limit=limit)
+    yield Row(f"{work}commands", cost.commands, "/s", beside, other.commands, 0.2, by_ratio=False, note=note)
+    connections = cost.connections, "", beside, other.connections
+    yield Row(f"{work}connections", *connections, 1, by_ratio=False)
+    yield Row(f"{work}CPU", cost.core * 100, "% of a core", beside, other.core * 100, 1, by_ratio=False)
+    beyond = ours.place.each - still, "B", beside, await_.each - still
+    counted = _COUNTED.format(still=f"{still / 1024:.1f}")
+    yield Row(f"{work}memory of each", *beyond, 4096, by_ratio=False, note=counted)
+
+
+def _rows_of_each(ours: Site, sensors: Site) -> Iterator[Row]:
+    note = _SENSOR.format(count=sensors.count)
+    yield Row("one that waits: memory in all", ours.each, "B", "RedisKeySensor", sensors.each, note=note)
+    for what, value, other in (
+        ("CPU, ms", ours.cost.core * 1000, sensors.cost.core * 1000),
+        ("commands", ours.cost.commands, sensors.cost.commands),
+    ):
+        a_minute = 60 * value / ours.count, "/min", "RedisKeySensor", 60 * other / sensors.count
+        yield Row(f"one that waits: {what}", *a_minute)
+
+
+def _plots(found: list[Found]) -> dict[str, Any]:
+    woken = {"bare": sum((each.bare for each in found), [])}
+    woken |= {str(each.count): each.woken for each in found}
+    return {
+        "wake_ups": {name: [second * 1000 for second in seconds] for name, seconds in woken.items()},
+        "cost": [
+            {
+                "waiting": each.count,
+                "bytes": each.place.each,
+                "core": each.place.cost.core,
+                "commands": each.place.cost.commands,
+                "wake_up": each.median * 1000,
+            }
+            for each in found
+        ],
+    }
+
+
+if __name__ == "__main__":
+    alone.run(measure, "waiting in one triggerer loop")
