@@ -12,7 +12,7 @@ from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP, launch_name
 from airflow_readiness.errors import BadCondition, BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def source(name: str) -> Asset:
@@ -65,8 +65,16 @@ def ready(condition: BaseAsset) -> PartitionedAssetTimetable:
     return PartitionedAssetTimetable(
         assets=launch_asset(parsed) | condition,
         # those that it was given: to make an asset takes Airflow a while
-        partition_mapper_config={asset: silent for _, asset in condition.iter_assets()},  # type: ignore[misc]
+        partition_mapper_config={asset: silent for asset in _assets(condition)},  # type: ignore[misc]
     )
+
+
+def _assets(expression: BaseAsset) -> Iterator[Asset]:
+    if isinstance(expression, Asset):
+        yield expression
+    elif isinstance(expression, (AssetAll, AssetAny)):
+        for part in expression.objects:
+            yield from _assets(part)
 
 
 def condition_of_asset(extra: Any) -> Condition:

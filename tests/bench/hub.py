@@ -95,18 +95,19 @@ async def measure(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         ``"bare"``; in ``cost`` for each number ``waiting``, ``bytes`` of each, share of a ``core``, ``commands``
         a second and ``wake_up`` (median, ms)
     """
-    counts = (1, 100) if quick else (1, 100, 1000, 10_000)
+    counts = (100,) if quick else (1, 100, 1000, 10_000)
     times, seconds = (_TURN, 3.0) if quick else (300, 60.0)
-    still = await _still(counts[-1])
     async with AsyncExitStack() as stack:
 
         async def opened(module: str, *arguments: str) -> Site:
             return await stack.enter_async_context(site(f"tests.bench.{module}", *arguments))
 
         found = [Found(await opened("waiters", "ready"), count) for count in counts]
-        await_, sensors = await opened("waiters", "await"), await opened("pokers")
+        still, await_ = await opened("waiters", "still"), await opened("waiters", "await")
+        sensors = await opened("pokers")
         for each in found:
             await each.place.begin(each.count)
+        await still.begin(counts[-1])
         await await_.begin(counts[-1])
         await sensors.begin(1 if quick else 4)
         await asyncio.gather(*(place.idle(seconds) for place in (*(f.place for f in found), await_, sensors)))
@@ -116,16 +117,9 @@ async def measure(quick: bool) -> tuple[list[Row], dict[str, Any]]:
         limit = await await_.process.ask("limit")
     rows = list(_wake_rows(found))
     rows.append(Row(f"{_number(counts[-1])} ready at once, until all have yielded", ours, "s", _BARE, bare, 2))
-    rows += _idle_rows(found[-1], still, await_, limit)
+    rows += _idle_rows(found[-1], still.each, await_, limit)
     rows += _rows_of_each(found[-1].place, sensors)
     return rows, _plots(found)
-
-
-async def _still(count: int) -> float:
-    """Bytes of a trigger that only is."""
-    async with site("tests.bench.waiters", "still") as place:
-        await place.begin(count)
-        return place.each
 
 
 def _number(count: int) -> str:

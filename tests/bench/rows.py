@@ -111,12 +111,12 @@ def table(rows: Iterable[Row], title: str) -> Table:
             row.written(row.value),
             row.beside,
             row.written(row.other) if row.beside else "",
-            f"{row.ratio:.2f}" if math.isfinite(row.ratio) else "",
+            f"{row.ratio:.3g}" if math.isfinite(row.ratio) else "",
             row.wanted,
             row.result,
             style=style,
         )
     if notes:
-        drawn.caption = "\n".join(rf"\[{number}] {note}" for number, note in enumerate(notes, 1))
+        drawn.caption = "\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1)).replace("[", r"\[")
         drawn.caption_justify = "left"
     return drawn
