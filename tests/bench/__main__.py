@@ -100,7 +100,7 @@ def main() -> int:
 
 def write(folder: Path, found: dict[str, Any]) -> None:
     """The figures and the two plots."""
-    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs").mkdir(parents=True, exist_ok=True)
     (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
 

@@ -136,6 +136,7 @@ def table(rows: Iterable[Row], title: str) -> Table:
             style=style,
         )
     if notes:
-        drawn.caption = "\n".join(rf"\[{number}] {note}" for number, note in enumerate(notes, 1))
+        text = "\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1))
+        drawn.caption = text.replace("[", r"\[")
         drawn.caption_justify = "left"
     return drawn

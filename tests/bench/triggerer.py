@@ -11,6 +11,7 @@ and the collector have done so; here, one sensor of each kind has, before anythi
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,7 +42,9 @@ class Size:
     quick: bool = False
 
 
-FULL: Final = Size((Group("worker", 20, 100), Group("trigger", 4, 100)))
+#: Deferred by workers, and a fifth of them started from the trigger.
+SENSORS: Final = int(os.environ.get("SENSORS", "1000"))
+FULL: Final = Size((Group("worker", SENSORS // 100, 100), Group("trigger", SENSORS // 500, 100)))
 QUICK: Final = Size((Group("worker", 1, 30), Group("trigger", 1, 30)), quick=True)
 
 
