@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-_OURS: Final = "run 'airflow readiness db upgrade'"
-_THEIRS: Final = "apply there what 'airflow readiness greenplum sql' prints"
+#: The tables that a feed needs on its side.
+_OURS: Final = ("deployment", "greenplum_release", "ingest_state", "source_log")
+_THEIRS: Final = ("log_setting", "processed_log", "source_log_data", "sync_state")
 
 
 def hook_of(conn_id: str) -> DbApiHook:
@@ -43,7 +44,7 @@ def hook_of(conn_id: str) -> DbApiHook:
         ) from error
     if not isinstance(hook, DbApiHook):
         raise NotConfigured(
-            f"the connection {conn_id!r} is of type {hook.connection.conn_type!r}: give one to an SQL database"
+            f"the connection {conn_id!r} is one for the {type(hook).__name__}: give one to an SQL database"
         )
     return hook
 
@@ -52,9 +53,10 @@ def hook_of(conn_id: str) -> DbApiHook:
 def ours(conn_id: str | None = None) -> Iterator[Connection]:
     """The Postgres that holds the schema ``readiness``, by default that of ``[readiness]``.
 
-    :raises SchemaMissing: also later, from inside, when a statement finds that the schema is not there
+    :raises SchemaMissing: if it does not
     """
-    with _psycopg(conn_id or config.load().postgres_conn_id, _OURS) as connection:
+    with _psycopg(conn_id or config.load().postgres_conn_id) as connection:
+        _check(connection, _OURS, "this Postgres", "run 'airflow readiness db upgrade'")
         yield connection
 
 
@@ -62,14 +64,15 @@ def ours(conn_id: str | None = None) -> Iterator[Connection]:
 def theirs(conn_id: str) -> Iterator[Connection]:
     """Greenplum.
 
-    :raises SchemaMissing: also later, as above
+    :raises SchemaMissing: if the schema ``readiness`` is not there
     """
-    with _psycopg(conn_id, _THEIRS) as connection:
+    with _psycopg(conn_id) as connection:
+        _check(connection, _THEIRS, "this Greenplum", "apply what 'airflow readiness greenplum sql' prints")
         yield connection
 
 
 @contextlib.contextmanager
-def _psycopg(conn_id: str, remedy: str) -> Iterator[Connection]:
+def _psycopg(conn_id: str) -> Iterator[Connection]:
     import psycopg
     from psycopg.rows import tuple_row
 
@@ -80,19 +83,17 @@ def _psycopg(conn_id: str, remedy: str) -> Iterator[Connection]:
         # a transaction is one that is begun here
         connection.autocommit = True
         connection.row_factory = tuple_row
-        try:
-            connection.execute(sql.greenplum("prepare"))
-            yield connection
-        except (
-            psycopg.errors.InvalidSchemaName,
-            psycopg.errors.UndefinedTable,
-            psycopg.errors.UndefinedColumn,
-            psycopg.errors.UndefinedFunction,
-        ) as error:
-            raise SchemaMissing(
-                f"the database of the connection {conn_id!r} lacks what is needed "
-                f"({error.diag.message_primary}): {remedy}"
-            ) from error
+        connection.execute(sql.greenplum("prepare"))
+        yield connection
+
+
+def _check(connection: Connection, tables: tuple[str, ...], what: str, remedy: str) -> None:
+    missing = connection.execute(sql.greenplum("missing"), {"tables": list(tables)}).fetchall()
+    if missing:
+        names = ", ".join(f"readiness.{name}" for (name,) in missing)
+        raise SchemaMissing(
+            f"{what} ({connection.info.host}, {connection.info.dbname}) lacks {names}: {remedy}"
+        )
 
 
 @contextlib.contextmanager

@@ -99,7 +99,8 @@ def ingest_dag(
     names = [system.name for system in systems]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"{dag_id}: two outside systems are called {', '.join(map(repr, twice))}: rename one")
-    with _dag(dag_id, schedule, dag_arguments, max_active_runs=len(names) + 1) as dag:
+    arguments = {"description": "Readiness logs out of outside databases", **dag_arguments}
+    with _dag(dag_id, schedule, arguments, max_active_runs=len(names) + 1) as dag:
         for system in systems:
             IngestOperator(system=system, conn_id=conn_id, pool=pool, **_task(timeout))
     return dag
@@ -123,7 +124,11 @@ def greenplum_dag(
     :param conn_id: the Postgres with the schema ``readiness``; by default that of ``[readiness]``
     """
     days = Param(0, type="integer", minimum=0, description="compare at least so many days")
-    arguments = {"params": {"days": days}, **dag_arguments}
+    arguments = {
+        "description": "Settings from Greenplum; source logs and processed logs to it",
+        "params": {"days": days},
+        **dag_arguments,
+    }
     with _dag(dag_id, schedule, arguments, max_active_runs=1) as dag:
         for name in ("settings", "source_log", "processed_log"):
             SyncOperator(

@@ -5,6 +5,16 @@
 set datestyle to 'ISO';
 set timezone to 'UTC';
 
+-- name: missing
+-- Both sides: which of these tables and views are not there.
+select wanted.name
+from unnest(%(tables)s::text[]) as wanted (name)
+where wanted.name not in (
+    select c.relname::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = 'readiness'
+)
+order by wanted.name;
+
 -- name: releases
 -- Settings: what was released since, in the order of release.
 select release_id, source_database, source_table, deadline_hour, deadline_minute, read_from_hour,
@@ -50,16 +60,16 @@ where changed_at >= coalesce(%(since)s::timestamptz, '-infinity');
 
 -- name: stage
 -- Mirror: where a batch arrives. It is distributed as the table is, and empty after each transaction.
-create temp table staged (like {table}) on commit delete rows;
+create temp table if not exists {staged} (like {table}) on commit delete rows;
 
 -- name: fill
 -- Mirror: the batch, as text.
-copy staged ({columns}) from stdin;
+copy {staged} ({columns}) from stdin;
 
 -- name: remove
 -- Mirror: the rows that the batch brings anew.
-delete from {table} as t using staged as s where {same_key};
+delete from {table} as t using {staged} as s where {same_key};
 
 -- name: add
 -- Mirror: the batch.
-insert into {table} ({columns}) select {columns} from staged;
+insert into {table} ({columns}) select {columns} from {staged};

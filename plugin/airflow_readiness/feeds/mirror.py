@@ -41,6 +41,11 @@ class Mirror:
     key: tuple[str, ...]
     columns: tuple[str, ...]
 
+    @property
+    def staged(self) -> str:
+        """Where a batch arrives."""
+        return f"staged_{self.name}"
+
 
 SOURCE_LOG: Final = Mirror(
     "source_log",
@@ -132,25 +137,25 @@ def _send(
     names = ", ".join(mirror.columns)
     query = sql.postgres("copy_out", rows=sql.postgres(f"{mirror.name}_rows").decode(), columns=names)
     window = {"since": since, "buckets": buckets if len(buckets) <= MOST_BUCKETS else None}
-    theirs.execute(sql.greenplum("stage", table=mirror.table))
+    theirs.execute(sql.greenplum("stage", staged=mirror.staged, table=mirror.table))
     with ours.cursor() as cursor, cursor.copy(query, window) as rows:
         return _apply(mirror, theirs, rows, batch_rows)
 
 
 def _apply(mirror: Mirror, theirs: Connection, rows: Iterable[Buffer], batch_rows: int) -> int:
     """Each batch is a transaction: the rows it brings, in place of those of the same key."""
-    names = ", ".join(mirror.columns)
+    names = {"staged": mirror.staged, "table": mirror.table, "columns": ", ".join(mirror.columns)}
     same_key = " and ".join(f"t.{column} = s.{column}" for column in mirror.key)
     sent, count = 0, batch_rows
     rows = iter(rows)
     while count == batch_rows:
         with theirs.transaction(), theirs.cursor() as cursor:
             count = 0
-            with cursor.copy(sql.greenplum("fill", columns=names)) as arriving:
+            with cursor.copy(sql.greenplum("fill", **names)) as arriving:
                 for row in islice(rows, batch_rows):
                     arriving.write(row)
                     count += 1
-            cursor.execute(sql.greenplum("remove", table=mirror.table, same_key=same_key))
-            cursor.execute(sql.greenplum("add", table=mirror.table, columns=names))
+            cursor.execute(sql.greenplum("remove", same_key=same_key, **names))
+            cursor.execute(sql.greenplum("add", **names))
         sent += count
     return sent

@@ -48,18 +48,23 @@ def load(ours: Connection, theirs: Connection, *, batch: int = BATCH) -> Loaded:
 def _load(releases: list[dict[str, Any]], ours: Connection, loaded: Loaded) -> None:
     ids = {"release_ids": [release["release_id"] for release in releases]}
     known = {row[0] for row in ours.execute(sql.postgres("known_releases"), ids)}
+    end = releases[-1]["released_at"]
+    # what comes in a later transaction supersedes these: until then one of them would be in force
+    outdated = {_source(each) for each in releases if each["superseded_at"] and each["superseded_at"] > end}
     for release in releases:
         if release["release_id"] in known:
             continue
-        superseded_at = release["superseded_at"]
-        if superseded_at is not None and superseded_at > releases[-1]["released_at"]:
-            # what supersedes it comes in a later transaction: meanwhile it would be in force
+        if _source(release) in outdated:
             release |= {"setting_id": None, "refused": "superseded before it was loaded"}
         else:
             release |= _set(release, ours)
             loaded.in_force += release["refused"] is None
             loaded.refused += release["refused"] is not None
         ours.execute(sql.postgres("release_known"), release)
+
+
+def _source(release: dict[str, Any]) -> tuple[str, str]:
+    return release["source_database"], release["source_table"]
 
 
 def _set(release: dict[str, Any], ours: Connection) -> dict[str, Any]:

@@ -9,54 +9,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_readiness.feeds import LogSystem
-from airflow_readiness.feeds.ingest import Read, ingest
+from airflow_readiness.feeds.dags import IngestOperator
+from airflow_readiness.feeds.ingest import ingest
 from tests.integration.feeds.conftest import Database
+from tests.integration.feeds.jobs import JOBS, LOGS, create, insert, now, read
 
-UTC = dt.timezone.utc
 Rows = Callable[[str], list[tuple[Any, ...]]]
-JOBS = LogSystem(
-    name="jobs",
-    conn_id="outside",
-    table="etl.job_log",
-    source_database="db",
-    source_table="tab",
-    logged_at="finished_at",
-    load_id="run",
-    business_date="for_day",
-    row_count="n",
-)
-LOGS = (
-    "select source_database, source_table, business_date, logged_at, load_id, row_count, ingested_from "
-    "from readiness.fm_log order by logged_at, load_id"
-)
 
 
 @pytest.fixture(autouse=True)
 def job_log(outside: Database) -> None:
-    outside.execute("create schema etl")
-    outside.execute(
-        "create table etl.job_log (run bigint, db text, tab text, finished_at timestamptz, for_day date, n numeric)"
-    )
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(UTC).replace(microsecond=0)
-
-
-def insert(
-    outside: Database, run: int, finished_at: Any, tab: str = "sales", for_day: Any = None, n: Any = 1
-) -> None:
-    outside.execute(
-        "insert into etl.job_log values (%s, 'hive', %s, %s, %s, %s)", (run, tab, finished_at, for_day, n)
-    )
-
-
-def read(system: LogSystem = JOBS) -> Read:
-    done = ingest(system)
-    assert done is not None
-    return done
+    create(outside)
 
 
 def test_what_is_logged_there_is_logged_here_once(ours: Database, outside: Database, rows: Rows) -> None:
@@ -172,6 +137,8 @@ def test_who_comes_while_an_earlier_read_goes_on_leaves_it_alone(ours: Database,
     with ours.transaction():
         ours.execute("select pg_advisory_xact_lock(7304, hashtext('ingest jobs'))")
         assert ingest(JOBS) is None
+        with pytest.raises(AirflowSkipException, match="an earlier run is still reading jobs"):
+            IngestOperator(system=JOBS).execute({})
         assert read(replace(JOBS, name="other")).new == 1
     assert read().new == 1
 
