@@ -26,9 +26,8 @@ class Read:
     seen: int = 0
     new: int = 0
     bad: int = 0
-    #: The newest row so far, and whether all rows came in the order of time.
+    #: The newest row so far.
     newest: dt.datetime | None = None
-    in_order: bool = field(default=True, repr=False)
     complaint: str | None = field(default=None, repr=False)
 
 
@@ -61,8 +60,8 @@ def _ingest(system: LogSystem, connection: Connection) -> Read:
         logs = _usable(system, rows, zone, read)
         with connection.transaction():
             read.new += _write(system, connection, logs)
-            # what comes in order is read so far; else only when all is read
-            if read.in_order:
+            # a table is read in the order of time, so up to here nothing is missing; of sql= nobody knows
+            if system.table is not None:
                 _save(system, connection, read)
     _save(system, connection, read)
     if read.complaint and read.complaint != complaint:
@@ -85,10 +84,7 @@ def _usable(system: LogSystem, rows: list[outside.Row], zone: dt.tzinfo, read: R
                 f"or the entry in the config; set read_to of its row in readiness.ingest_state back for more"
             )
             continue
-        if read.newest is not None and each.logged_at < read.newest:
-            read.in_order = False
-        else:
-            read.newest = each.logged_at
+        read.newest = max(each.logged_at, read.newest or each.logged_at)
         logs.append(each)
     return logs
 

@@ -26,7 +26,7 @@ Row: TypeAlias = dict[str, Any]
 def batches(
     system: LogSystem, hook: DbApiHook, since: dt.datetime, zone: dt.tzinfo, now: dt.datetime
 ) -> Iterator[list[Row]]:
-    """What the system has from ``since`` on, if it can be in the order of time.
+    """What the system has from ``since`` on; of a table in the order of time.
 
     :param since: an instant
     :param zone: of times that have none

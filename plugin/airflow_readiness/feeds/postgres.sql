@@ -53,8 +53,9 @@ on conflict (system) do update set
 select max(released_at) from readiness.greenplum_release;
 
 -- name: known_releases
--- Settings: which of these are known here.
-select release_id from readiness.greenplum_release where release_id = any (%(release_ids)s::text[]);
+-- Settings: what is known here since.
+select release_id, source_database, source_table, released_at from readiness.greenplum_release
+where released_at >= %(since)s;
 
 -- name: set_log_settings
 -- Settings: put a release in force.

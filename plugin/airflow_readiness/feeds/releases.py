@@ -46,15 +46,20 @@ def load(ours: Connection, theirs: Connection, *, batch: int = BATCH) -> Loaded:
 
 
 def _load(releases: list[dict[str, Any]], ours: Connection, loaded: Loaded) -> None:
-    ids = {"release_ids": [release["release_id"] for release in releases]}
-    known = {row[0] for row in ours.execute(sql.postgres("known_releases"), ids)}
+    window = {"since": releases[0]["released_at"]}
+    known, newest = set(), dict[tuple[str, str], dt.datetime]()
+    for release_id, database, table, released_at in ours.execute(sql.postgres("known_releases"), window):
+        known.add(release_id)
+        newest[database, table] = max(released_at, newest.get((database, table), released_at))
     end = releases[-1]["released_at"]
-    # what comes in a later transaction supersedes these: until then one of them would be in force
-    outdated = {_source(each) for each in releases if each["superseded_at"] and each["superseded_at"] > end}
+    for release in releases:
+        if release["superseded_at"] and release["superseded_at"] > end:
+            # by one that comes in a later transaction: until then an older one would be in force
+            newest[_source(release)] = release["superseded_at"]
     for release in releases:
         if release["release_id"] in known:
             continue
-        if _source(release) in outdated:
+        if newest.get(_source(release), release["released_at"]) > release["released_at"]:
             release |= {"setting_id": None, "refused": "superseded before it was loaded"}
         else:
             release |= _set(release, ours)

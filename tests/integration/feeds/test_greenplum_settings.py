@@ -154,6 +154,23 @@ def test_what_a_later_transaction_supersedes_is_never_in_force(
     assert load(batch=4) == Loaded()
 
 
+def test_a_release_that_turns_up_later_is_loaded_but_never_before_a_newer_one(
+    ours: Database, greenplum: Database, rows: Rows
+) -> None:
+    release(greenplum, "sales", 9)
+    load()
+    # not by the function: restored, or written by hand
+    for table in ("sales", "stores"):
+        greenplum.execute(
+            "insert into readiness.log_setting values "
+            "(%s, 'hive', %s, 5, 0, null, null, 1, clock_timestamp() - interval '1 day', 'somebody')",
+            (f"{table} of old", table),
+        )
+    assert load() == Loaded(in_force=1)
+    assert rows(HISTORY) == [("sales", 9), ("stores", 5)]
+    assert load() == Loaded()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -143,27 +143,46 @@ def test_who_comes_while_an_earlier_read_goes_on_leaves_it_alone(ours: Database,
     assert read().new == 1
 
 
+# the session that writes is ended in the middle of its third batch
+CUT = """
+    create function public.cut() returns trigger language plpgsql as $$
+    begin
+        if new.load_id = '7' then perform pg_terminate_backend(pg_backend_pid()); end if;
+        return new;
+    end $$;
+    create trigger cut before insert on readiness.fm_log for each row execute function public.cut();
+"""
+MARK = "select read_to = (select max(logged_at) from readiness.fm_log) from readiness.ingest_state"
+SMALL = replace(JOBS, batch_rows=3, overlap=dt.timedelta(minutes=1))
+
+
 def test_a_read_that_is_cut_off_is_done_again_and_nothing_is_doubled(
     ours: Database, outside: Database, rows: Rows
 ) -> None:
     for run in range(10):
         insert(outside, run, now() - dt.timedelta(minutes=20 - run))
-    # the session that writes is ended in the middle of its third batch
-    ours.execute("""
-        create function public.cut() returns trigger language plpgsql as $$
-        begin
-            if new.load_id = '7' then perform pg_terminate_backend(pg_backend_pid()); end if;
-            return new;
-        end $$;
-        create trigger cut before insert on readiness.fm_log for each row execute function public.cut();
-    """)
-    small = replace(JOBS, batch_rows=3, overlap=dt.timedelta(minutes=1))
+    ours.execute(CUT.encode())
     with pytest.raises(psycopg.OperationalError):
-        ingest(small)
+        ingest(SMALL)
+    assert rows("select count(*) from readiness.fm_log") == [(6,)]
     # the mark went with the rows
-    assert rows(
-        "select count(*), max(logged_at) = (select read_to from readiness.ingest_state) from readiness.fm_log"
-    ) == [(6, True)]
+    assert rows(MARK) == [(True,)]
     ours.execute("drop trigger cut on readiness.fm_log")
     # only what was not read, and the overlap
-    assert (read(small).seen, rows("select count(*) from readiness.fm_log")) == (6, [(10,)])
+    assert read(SMALL).seen == 6
+    assert rows("select count(*) from readiness.fm_log") == [(10,)]
+
+
+def test_of_rows_in_any_order_the_mark_moves_when_all_are_read(
+    ours: Database, outside: Database, rows: Rows
+) -> None:
+    # the newest first
+    for run in range(10):
+        insert(outside, run, now() - dt.timedelta(minutes=2 * run))
+    ours.execute(CUT.encode())
+    query = "select * from etl.job_log where finished_at >= :since order by finished_at desc"
+    with pytest.raises(psycopg.OperationalError):
+        ingest(replace(SMALL, table=None, sql=query))
+    ours.execute("drop trigger cut on readiness.fm_log")
+    assert read(replace(SMALL, table=None, sql=query)).new == 4
+    assert rows(MARK) == [(True,)]
