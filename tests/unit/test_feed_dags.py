@@ -105,10 +105,17 @@ def test_an_entry_that_cannot_be_used_fails_its_own_task_and_no_file() -> None:
 
 def test_arguments_reach_dags_and_tasks() -> None:
     dag = ingest_dag(
-        "i", "@hourly", [system("a")], pool="few", timeout=timedelta(seconds=30), tags=["mine"], catchup=True
+        "i",
+        "@hourly",
+        [system("a")],
+        pool="few",
+        timeout=timedelta(seconds=30),
+        tags=["mine"],
+        catchup=True,
+        default_args={"retries": 7},
     )
     (task,) = dag.tasks
-    assert (task.pool, task.execution_timeout) == ("few", timedelta(seconds=30))
+    assert (task.pool, task.execution_timeout, task.retries) == ("few", timedelta(seconds=30), 7)
     assert (dag.tags, dag.catchup) == ({"mine"}, True)
     dag = greenplum_dag("g", "@daily", greenplum_conn_id="gp", conn_id="pg")
     assert {(task.greenplum_conn_id, task.conn_id) for task in tasks(dag)} == {("gp", "pg")}

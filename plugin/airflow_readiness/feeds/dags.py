@@ -76,7 +76,7 @@ def _said(work: Callable[[], Any]) -> Any:
 
 def ingest_dag(
     dag_id: str,
-    schedule: str,
+    schedule: str | None,
     systems: Sequence[LogSystem],
     *,
     conn_id: str | None = None,
@@ -99,16 +99,16 @@ def ingest_dag(
     names = [system.name for system in systems]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise BadInput(f"{dag_id}: two outside systems are called {', '.join(map(repr, twice))}: rename one")
-    arguments = {"description": "Readiness logs out of outside databases", **dag_arguments}
-    with _dag(dag_id, schedule, arguments, max_active_runs=len(names) + 1) as dag:
+    what = {"description": "Readiness logs out of outside databases", "max_active_runs": len(names) + 1}
+    with _dag(dag_id, schedule, pool, timeout, what | dag_arguments) as dag:
         for system in systems:
-            IngestOperator(system=system, conn_id=conn_id, pool=pool, **_task(timeout))
+            IngestOperator(system=system, conn_id=conn_id)
     return dag
 
 
 def greenplum_dag(
     dag_id: str = "readiness_greenplum",
-    schedule: str = "*/5 * * * *",
+    schedule: str | None = "*/5 * * * *",
     *,
     greenplum_conn_id: str = "readiness_greenplum",
     conn_id: str | None = None,
@@ -122,39 +122,34 @@ def greenplum_dag(
 
     :param greenplum_conn_id: an Airflow connection of type Postgres
     :param conn_id: the Postgres with the schema ``readiness``; by default that of ``[readiness]``
+    :param pool: an Airflow pool
+    :param timeout: of one task
     """
     days = Param(0, type="integer", minimum=0, description="compare at least so many days")
-    arguments = {
+    what = {
         "description": "Settings from Greenplum; source logs and processed logs to it",
+        "max_active_runs": 1,
         "params": {"days": days},
-        **dag_arguments,
     }
-    with _dag(dag_id, schedule, arguments, max_active_runs=1) as dag:
+    with _dag(dag_id, schedule, pool, timeout, what | dag_arguments) as dag:
         for name in ("settings", "source_log", "processed_log"):
-            SyncOperator(
-                task_id=name,
-                greenplum_conn_id=greenplum_conn_id,
-                conn_id=conn_id,
-                pool=pool,
-                **_task(timeout),
-            )
+            SyncOperator(task_id=name, greenplum_conn_id=greenplum_conn_id, conn_id=conn_id)
     return dag
 
 
-def _dag(dag_id: str, schedule: str, dag_arguments: dict[str, Any], *, max_active_runs: int) -> DAG:
+def _dag(
+    dag_id: str, schedule: str | None, pool: str, timeout: timedelta, dag_arguments: dict[str, Any]
+) -> DAG:
+    task = {"retries": 2, "retry_delay": timedelta(seconds=10), "execution_timeout": timeout, "pool": pool}
     arguments: dict[str, Any] = {
         "start_date": pendulum.datetime(2024, 1, 1, tz="UTC"),
         "catchup": False,
-        "max_active_runs": max_active_runs,
         # a feed that Airflow pauses by itself would be missed only when flows are late
         "max_consecutive_failed_dag_runs": 0,
         # not before its connections are there
         "is_paused_upon_creation": True,
         "tags": ["readiness"],
         **dag_arguments,
+        "default_args": task | dag_arguments.get("default_args", {}),
     }
     return DAG(dag_id, schedule=schedule, **arguments)
-
-
-def _task(timeout: timedelta) -> dict[str, Any]:
-    return {"retries": 2, "retry_delay": timedelta(seconds=10), "execution_timeout": timeout}
