@@ -55,7 +55,7 @@ def _load(releases: list[dict[str, Any]], ours: Connection, loaded: Loaded) -> N
     for release in releases:
         if release["superseded_at"] and release["superseded_at"] > end:
             # by one that comes in a later transaction: until then an older one would be in force
-            pass
+            newest[_source(release)] = release["superseded_at"]
     for release in releases:
         if release["release_id"] in known:
             continue
