@@ -130,7 +130,7 @@ dag = ingest_dag("hang", None, systems, default_args={"retries": 0})
 
             def hangs() -> bool:
                 tasks = world.stack.rest.tasks("hang", first)
-                return tasks["hangs"]["state"] == "running" and tasks["works"]["state"] == "success"
+                return bool(tasks["hangs"]["state"] == "running" and tasks["works"]["state"] == "success")
 
             wait_until(hangs, 120, "a system that hangs", pause=0.5)
             # its lock is taken when it talks to the outside

@@ -167,10 +167,10 @@ def test_of_more_buckets_than_a_statement_should_name_everything_is_sent(
 def test_the_window_is_read_by_index(ours: Database) -> None:
     ours.execute("""
         insert into readiness.fm_log (source_database, source_table, logged_at)
-        select 'hive', 'sales', now() - (300000 - n) * interval '1 minute' from generate_series(1, 300000) as n;
+        select 'hive', 'sales', now() - (100000 - n) * interval '1 minute' from generate_series(1, 100000) as n;
         insert into readiness.processed_log (source_database, source_table, business_date, changed_at)
-        select 'hive', 't' || n % 1000, date '2026-01-01' + n / 1000, now() - (200000 - n) * interval '1 minute'
-        from generate_series(1, 200000) as n;
+        select 'hive', 't' || n % 1000, date '2026-01-01' + n / 1000, now() - (80000 - n) * interval '1 minute'
+        from generate_series(1, 80000) as n;
         analyze
     """)
     ours.execute("vacuum readiness.fm_log, readiness.processed_log")
