@@ -13,6 +13,17 @@ grant insert (source_database, source_table, deadline, read_from, log_count, val
     on readiness.log_setting to {releaser};
 grant update (valid_to) on readiness.log_setting to {releaser};
 
+-- {feeder} brings logs out of outside databases, and loads the settings that were released in Greenplum
+grant usage on schema readiness to {feeder};
+grant select on all tables in schema readiness to {feeder};
+grant insert (source_database, source_table, business_date, logged_at, load_id, row_count, ingested_from)
+    on readiness.fm_log to {feeder};
+grant insert, update on readiness.ingest_state to {feeder};
+grant insert on readiness.greenplum_release to {feeder};
+grant insert (source_database, source_table, deadline, read_from, log_count, valid_from)
+    on readiness.log_setting to {feeder};
+grant update (valid_to) on readiness.log_setting to {feeder};
+
 -- {reader} looks
 grant usage on schema readiness to {reader};
 grant select on all tables in schema readiness to {reader};

@@ -54,6 +54,8 @@ create table readiness.fm_log (
     load_id text not null default gen_random_uuid()::text,
     row_count bigint,
     reported_by text not null default session_user,
+    -- the outside system that an ingest DAG read it from
+    ingested_from text,
     -- no {0,254}: for that, every row costs a hundred times the memory and the time
     constraint "source_database must be letters, digits, '_', '-' or '$'"
         check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length(source_database) <= 255),
@@ -69,6 +71,12 @@ comment on table readiness.fm_log is 'The default fm table: one row says that a 
 create index fm_log_dated on readiness.fm_log (source_database, source_table, business_date);
 create index fm_log_undated on readiness.fm_log (source_database, source_table, logged_at)
     where business_date is null;
+-- what is read again and again is there once
+create unique index fm_log_ingested on readiness.fm_log
+    (ingested_from, source_database, source_table, load_id, coalesce(business_date, '-infinity'))
+    where ingested_from is not null;
+-- the latest, for Greenplum; costs next to nothing where rows come in the order of time
+create index fm_log_logged_at on readiness.fm_log using brin (logged_at) with (autosummarize = on);
 create trigger ring after insert on readiness.fm_log
     for each statement execute function readiness.ring();
 
@@ -450,6 +458,8 @@ create index processed_log_unmet on readiness.processed_log (business_date)
     where state in ('waiting', 'missed') and not closed;
 create index processed_log_event on readiness.processed_log (changed_at)
     where state <> 'waiting' and event_published_at is null;
+create index processed_log_changed_at on readiness.processed_log
+    using brin (changed_at) with (autosummarize = on);
 
 create function readiness.log_window(
     business_date date, deadline time, read_from time, timezone text,
@@ -658,3 +668,32 @@ language sql stable as $$
               cross join lateral readiness.setting_of(t.source_database, t.source_table) as x) as s
     ) as instants
 $$;
+
+------------------------------------------------------------------------------- ingest and Greenplum
+
+-- How far each outside system was read; moved in the transaction of the rows.
+create table readiness.ingest_state (
+    system text primary key,
+    read_to timestamptz,
+    read_at timestamptz not null,
+    complaint text
+);
+comment on column readiness.ingest_state.read_to is
+    'The newest row that was read, by the outside clock. The next read begins some time before it; '
+    'set it back to have more read again';
+comment on column readiness.ingest_state.complaint is 'Why a row of the last read could not be used';
+
+-- The settings that were released in Greenplum and loaded here: each once.
+create table readiness.greenplum_release (
+    release_id text primary key,
+    source_database text not null,
+    source_table text not null,
+    released_at timestamptz not null,
+    released_by text not null,
+    loaded_at timestamptz not null default clock_timestamp(),
+    setting_id bigint references readiness.log_setting,
+    refused text,
+    check ((setting_id is null) = (refused is not null))
+);
+comment on column readiness.greenplum_release.refused is 'Why it is not in force';
+create index greenplum_release_released_at on readiness.greenplum_release (released_at);
