@@ -101,9 +101,9 @@ def test_repair_wants_a_flow_and_a_date(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("date", ["22.11.2026", "2026-02-30", "today", ""])
 def test_a_bad_date_is_refused_in_one_sentence(date: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert repair.command("sales", date, as_json=False) == 1
+    assert repair.command("sales", date, as_json=False) == 2
     printed = capsys.readouterr()
     assert printed.err == f"{date!r} is not a business date: write it as YYYY-MM-DD\n"
-    assert repair.command("sales", date, as_json=True) == 1
+    assert repair.command("sales", date, as_json=True) == 2
     answer = json.loads(capsys.readouterr().out)
     assert (answer["run_id"], answer["refused"]) == (None, printed.err.strip())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 _CODES = "Exit code: 0 it is up to date; 1 a migration is missing; 2 it cannot be read or changed."
-_ROLES = ("writer", "releaser", "operator", "reader", "engine")
+_ROLES = ("writer", "releaser", "operator", "reader", "engine", "feeder")
 
 
 def command() -> GroupCommand:
