@@ -331,9 +331,7 @@ def test_the_login_of_the_engine_may_do_all_of_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    roles = {
-        role: f"{dsn['database']}_{role}" for role in ("writer", "releaser", "operator", "reader", "engine")
-    }
+    roles = {role: f"{dsn['database']}_{role}" for role in db.ROLES}
     for name in roles.values():
         sql(f'create role "{name}" login')
     try:

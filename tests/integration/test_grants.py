@@ -20,7 +20,6 @@ from airflow_readiness.store import sql
 from airflow_readiness.store.store import Store, open_store
 
 As = Callable[[str], AbstractAsyncContextManager[Store]]
-ROLES = ("writer", "releaser", "operator", "reader", "engine", "feeder")
 SET = "select readiness.set_log_settings('hive', 'sales', 6, 0, null, null, 1)"
 
 
@@ -28,7 +27,7 @@ SET = "select readiness.set_log_settings('hive', 'sales', 6, 0, null, null, 1)"
 async def as_role(store: Store, dsn: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> AsyncIterator[As]:
     """A store of a login that has what was printed for its role; roles are named after the database."""
     # a name that has to be quoted
-    names = {role: f"{dsn['database']} {role}" for role in ROLES}
+    names = {role: f"{dsn['database']} {role}" for role in db.ROLES}
     for name in names.values():
         await store.connection.execute(f'create role "{name}" login')
     db.grants(argparse.Namespace(**names))

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import asyncpg
 
 _CODES = "Exit code: 0 it is up to date; 1 a migration is missing; 2 it cannot be read or changed."
-_ROLES = ("writer", "releaser", "operator", "reader", "engine", "feeder")
+#: Who gets rights of their own.
+ROLES = ("writer", "releaser", "operator", "reader", "engine", "feeder")
 
 
 def command() -> GroupCommand:
     """The group."""
     roles = [
-        Arg((f"--{role}",), default=f"readiness_{role}", help=f"name of the {role} role") for role in _ROLES
+        Arg((f"--{role}",), default=f"readiness_{role}", help=f"name of the {role} role") for role in ROLES
     ]
     return GroupCommand(
         name="db",
@@ -98,7 +99,7 @@ def grants(args: Namespace) -> None:
     from airflow_readiness.store import sql
 
     text = sql.read("grants.sql")
-    for role in _ROLES:
+    for role in ROLES:
         quoted = getattr(args, role).replace('"', '""')
         text = text.replace(f"{{{role}}}", f'"{quoted}"')
     print(text)

@@ -21,8 +21,7 @@ def feeder(
     ours: Database, dsn: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[str]:
     """The connection ``readiness_postgres`` has the login of the feeder."""
-    roles = ("writer", "releaser", "reader", "engine", "feeder")
-    names = {role: f"{dsn['database']} {role}" for role in roles}
+    names = {role: f"{dsn['database']} {role}" for role in db.ROLES}
     for name in names.values():
         ours.execute(f'create role "{name}" login'.encode())
     db.grants(argparse.Namespace(**names))
