@@ -140,7 +140,7 @@ def test_what_only_dbt_can_resolve_is_said_with_what_to_run(of: Of, select: str)
 @pytest.mark.parametrize(
     ("select", "says"),
     [
-        ("sales_marts", "'sales_marts' matches nothing: 'dbt ls' lists"),
+        ("sales_marts", "'sales_marts' matches nothing: 'dbt ls' lists what there is. If"),
         ("sales", "matches nothing: did you mean sales_in_euro or sales_mart?"),
         ("+tag:hourly+", r"'\+tag:hourly\+' matches nothing"),
         ("sales_mart hourly", "'hourly' matches nothing"),

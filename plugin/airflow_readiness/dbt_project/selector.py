@@ -55,7 +55,7 @@ def _nothing(manifest: Manifest, word: str, name: str) -> str:
     if any(source.label == name or source.name == name for source in manifest.sources.values()):
         return f"{says}: {name} is a source. Select the models that read it"
     near = sorted(node.name for node in manifest.nodes.values() if node.built and name in node.name)[:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "'dbt ls' lists what there is"
+    hint = f"did you mean {' or '.join(near)}?" if near else "'dbt ls' lists what there is."
     return f"{says}: {hint} If it is new, run 'dbt parse' and deploy the manifest"
 
 
