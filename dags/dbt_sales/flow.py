@@ -23,7 +23,7 @@ PROFILE = {
     "DBT_ENV_SECRET_WAREHOUSE": "password",
 }
 
-DbtDag(
+dbt_sales = DbtDag(
     dag_id="dbt_sales",
     schedule=ready(dbt("target/manifest.json", select=SELECT)),
     project_config=ProjectConfig(PROJECT, manifest_path=PROJECT / "target" / "manifest.json"),

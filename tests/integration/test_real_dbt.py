@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +145,53 @@ def test_the_example_project_shows_all_three_rules(tmp_path: Path) -> None:
         "night.fx_rates": "schema and name",
     }
     assert found.outside == ()
+
+
+_DAGBAG = """
+import json, sys
+from pathlib import Path
+from typing import Any
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(Path(sys.argv[1]))
+print("found", json.dumps({"errors": bag.import_errors, "dags": {
+    dag.dag_id: [sorted(dag.task_ids), sorted(asset.name for asset in dag.timetable.partition_mapper_config)]
+    for dag in bag.dags.values()
+}}))
+"""
+
+
+def test_airflow_finds_the_flow_of_the_example_project(tmp_path: Path) -> None:
+    """With astronomer-cosmos, which makes a task of each model; and not before somebody wants it."""
+    dags = tmp_path / "dags"
+    real_dbt.copy_sales(dags / "dbt_sales")
+    assert _dagbag(dags) == {
+        "errors": {},
+        "dags": {
+            "dbt_sales": [
+                ["sales_by_currency_run", "sales_mart.run", "sales_mart.test"],
+                ["hive.sales", "hive.stores", "night.fx_rates"],
+            ]
+        },
+    }
+    shutil.copy(real_dbt.SALES.parent / ".airflowignore", dags)
+    assert _dagbag(dags) == {"errors": {}, "dags": {}}
+
+
+def _dagbag(dags: Path) -> Any:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    settings = {
+        "AIRFLOW_HOME": str(dags.parent),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://",
+        "DO_NOT_TRACK": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _DAGBAG, str(dags)],
+        env=clean | settings,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("found ")]
+    assert lines, done.stdout + done.stderr
+    return json.loads(lines[0].removeprefix("found "))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -60,24 +59,21 @@ def test_what_is_wrong_stops_the_flow_that_says_it(path: Path) -> None:
 
 FLOW = """
 from airflow_readiness import dbt, dbt_sources
-print(dbt("target/manifest.json", select="orders_mart").name, *dbt_sources("target/manifest.json"))
+found = [dbt("target/manifest.json", select="orders_mart").name, *dbt_sources("target/manifest.json")]
 """
 
 
 @pytest.mark.parametrize("folder", ["here", "elsewhere"])
-def test_a_relative_path_begins_at_the_dag_file_or_else_at_the_process(path: Path, folder: str) -> None:
+def test_a_relative_path_begins_at_the_dag_file_or_else_at_the_process(
+    path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = path.parents[1]
     beside = root if folder == "here" else root / "dags"
     beside.mkdir(exist_ok=True)
     (beside / "flow.py").write_text(FLOW)
-    done = subprocess.run(
-        [sys.executable, str(beside / "flow.py")],
-        cwd="/" if folder == "here" else root,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["hive.orders", "hive.orders", "raw.customers"]
+    monkeypatch.chdir("/" if folder == "here" else root)
+    found = runpy.run_path(str(beside / "flow.py"))["found"]
+    assert found == ["hive.orders", "hive.orders", "raw.customers"]
 
 
 def _collects(**arguments: Any) -> list[Any]:
