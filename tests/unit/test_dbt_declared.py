@@ -90,15 +90,29 @@ def test_the_collector_is_shown_as_the_producer_of_the_same_sources(path: Path) 
     assert dbt_sources(path, select="orders_mart") == ["hive.orders"]
 
 
-@pytest.mark.parametrize("content", [None, "", '{"metadata": {', "{}", "[]", '"text"', "\0"])
+NONE = [
+    None,
+    b"",
+    b'{"metadata": {',
+    b"{}",
+    b"[]",
+    b'"text"',
+    b"\0",
+    b'{"metadata": {"x": "\xff',
+    b'{"x":' + b"[" * 100_000,
+]
+NONE += [b'{"metadata": {}, "nodes": {"\xff": {}}, "sources": {}}']
+
+
+@pytest.mark.parametrize("content", NONE)
 def test_no_manifest_stops_the_collector(
-    path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+    path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It would stop every launch, for the sake of a picture."""
     if content is None:
         path.unlink()
     else:
-        path.write_text(content)
+        path.write_bytes(content)
     assert dbt_sources(path) == []
     (said,) = caplog.messages
     assert str(path) in said

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from airflow_readiness.dbt_project import manifest as module
 from airflow_readiness.dbt_project.manifest import load
 from airflow_readiness.errors import BadInput, BadManifest
 from tests.dbt_manifest import big, manifest, node, source, write
@@ -32,7 +32,7 @@ def test_every_version_that_was_tried_is_read(tmp_path: Path, version: int) -> N
     text = f"https://schemas.getdbt.com/dbt/manifest/v{version}.json"
     found = load(write(tmp_path / "manifest.json", _version(text)))
     assert list(found.sources) == ["source.shop.raw.orders"]
-    assert found.parents("model.shop.sales_mart") == ["source.shop.raw.orders"]
+    assert tuple(found.parents("model.shop.sales_mart")) == ("source.shop.raw.orders",)
     assert found.children["source.shop.raw.orders"] == ["model.shop.sales_mart"]
 
 
@@ -156,7 +156,7 @@ def test_a_file_is_read_once_until_it_changes(path: Path, monkeypatch: pytest.Mo
     os.utime(path, ns=(1, 1))
     again = load(path)
     assert len(again.sources) == 2
-    monkeypatch.setattr(module.msgspec.json, "decode", None)
+    monkeypatch.setattr(msgspec.json, "decode", None)
     assert load(path) is again
 
 

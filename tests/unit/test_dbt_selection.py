@@ -203,8 +203,8 @@ def test_every_problem_is_kept_beside_what_is_well(tmp_path: Path) -> None:
 
 
 def test_two_sources_may_say_that_they_share_a_log(tmp_path: Path) -> None:
-    shared = {"meta": {"readiness": "raw.orders"}}
-    entries = [source("orders"), source("lines", **shared), node("mart", S + "orders", S + "lines")]
+    lines = source("lines", meta={"readiness": "raw.orders"})
+    entries = [source("orders"), lines, node("mart", S + "orders", S + "lines")]
     found = reach(write(tmp_path / "manifest.json", manifest(*entries)), selection("mart"))
     assert (found.names, len(found.sources)) == (["raw.orders"], 2)
     assert found.problem(selection("mart")) is None

@@ -42,14 +42,14 @@ def listed(
     try:
         while 0 <= time.time() - path.stat().st_mtime < SETTLED and time.monotonic() < until:
             pause(_PAUSE)
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadManifest(f"the list {str(path)!r} cannot be read ({error}): make it by '{BY_DBT}'") from error
     # without --quiet dbt tells between the lines what it does
     rows = [line for line in lines if line.startswith("{")]
     try:
         ids = {msgspec.json.decode(row, type=_Listed).unique_id for row in rows}
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadManifest(
             f"the list {str(path)!r} is unfinished, or was not made by dbt ({error}): make it by '{BY_DBT}'"
         ) from error

@@ -6,6 +6,7 @@ the rest of it is skipped, not decoded. dbt writes the file in place, so a reade
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import defaultdict
@@ -25,35 +26,35 @@ FRESH: Final = 10.0
 _PAUSE: Final = 0.1
 
 
-class Config(msgspec.Struct):
-    """The configuration of a node or a source."""
+# tens of thousands of these, in a process that holds all of Airflow: none is for the garbage collector
+class NodeConfig(msgspec.Struct, gc=False):
+    """The configuration of a node."""
 
     materialized: str | None = None
-    meta: dict[str, Any] | None = None
-    tags: Any = None
+    tags: str | tuple[str, ...] | None = None
 
 
-class DependsOn(msgspec.Struct):
+class DependsOn(msgspec.Struct, gc=False):
     """What a node reads."""
 
-    nodes: list[str] = []
+    nodes: tuple[str, ...] = ()
 
 
-class Node(msgspec.Struct):
+class Node(msgspec.Struct, gc=False):
     """A model, a snapshot, a test, an exposure: whatever has parents in dbt's graph."""
 
     resource_type: str = ""
     name: str = ""
-    fqn: list[str] = []
+    fqn: tuple[str, ...] = ()
     version: str | float | None = None
-    tags: Any = None
-    config: Config = msgspec.field(default_factory=Config)
+    tags: str | tuple[str, ...] | None = None
+    config: NodeConfig = msgspec.field(default_factory=NodeConfig)
     depends_on: DependsOn = msgspec.field(default_factory=DependsOn)
 
     @property
-    def labels(self) -> list[str]:
+    def labels(self) -> tuple[str, ...]:
         """Its tags."""
-        return [tag for tag in _list(self.tags) + _list(self.config.tags) if isinstance(tag, str)]
+        return _labels(self.tags, self.config.tags)
 
     @property
     def inlined(self) -> bool:
@@ -72,6 +73,13 @@ class External(msgspec.Struct):
     location: Any = None
 
 
+class SourceConfig(msgspec.Struct):
+    """The configuration of a source."""
+
+    meta: dict[str, Any] | None = None
+    tags: str | tuple[str, ...] | None = None
+
+
 class Source(msgspec.Struct):
     """A table that dbt reads and does not make."""
 
@@ -82,8 +90,8 @@ class Source(msgspec.Struct):
     identifier: str | None = None
     external: External | None = None
     meta: dict[str, Any] | None = None
-    tags: Any = None
-    config: Config = msgspec.field(default_factory=Config)
+    tags: str | tuple[str, ...] | None = None
+    config: SourceConfig = msgspec.field(default_factory=SourceConfig)
 
     @property
     def label(self) -> str:
@@ -91,9 +99,9 @@ class Source(msgspec.Struct):
         return f"{self.source_name}.{self.name}"
 
     @property
-    def labels(self) -> list[str]:
+    def labels(self) -> tuple[str, ...]:
         """Its tags."""
-        return [tag for tag in _list(self.tags) + _list(self.config.tags) if isinstance(tag, str)]
+        return _labels(self.tags, self.config.tags)
 
 
 class Metadata(msgspec.Struct):
@@ -109,7 +117,7 @@ class Manifest(msgspec.Struct, dict=True):
     metadata: Metadata
     nodes: dict[str, Node]
     sources: dict[str, Source]
-    disabled: dict[str, list[Node]] | None = None
+    disabled: dict[str, tuple[Node, ...]] | None = None
     exposures: dict[str, Node] = {}
     metrics: dict[str, Node] = {}
     semantic_models: dict[str, Node] = {}
@@ -144,8 +152,10 @@ class _Head(msgspec.Struct):
     metadata: Metadata | None = None
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _labels(*tags: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Tags as dbt keeps them: several, one, or none."""
+    several = ((each,) if isinstance(each, str) else each or () for each in tags)
+    return tuple(itertools.chain.from_iterable(several))
 
 
 def load(path: Path, *, patience: float = 0, pause: Callable[[float], object] = time.sleep) -> Manifest:

@@ -75,12 +75,12 @@ def _named(manifest: Manifest, name: str) -> Iterator[str]:
             yield unique_id
 
 
-def _is_named(node: Node, fqn: list[str], name: str) -> bool:
+def _is_named(node: Node, fqn: tuple[str, ...], name: str) -> bool:
     wanted = name.split(".")
     if node.resource_type == "model" and node.version is not None:
-        if fqn[-2:-1] == [name] or "_".join(fqn[-2:]) == "_".join(wanted[-2:]):
+        if fqn[-2:-1] == (name,) or "_".join(fqn[-2:]) == "_".join(wanted[-2:]):
             return True
-    elif fqn[-1:] == [name]:
+    elif fqn[-1:] == (name,):
         return True
     flat = [part for segment in fqn for part in segment.split(".")]
     return flat[: len(wanted)] == wanted
