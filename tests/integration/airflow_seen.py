@@ -23,6 +23,7 @@ class Airflow:
         self.started: list[tuple[str, str]] = []
         self.refuses: Exception | None = None
         self.hastened: list[str] = []
+        self.pools: list[str] = []
 
     def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
         if self.refuses:
@@ -30,6 +31,11 @@ class Airflow:
         assert load_launch(conf["readiness"]).business_date.isoformat() == key
         self.started.append((dag_id, key))
         return True
+
+    def keep_pool(self, name: str) -> bool:
+        new = name not in self.pools
+        self.pools.append(name)
+        return new
 
     def hasten(self, dag_id: str) -> int:
         self.hastened.append(dag_id)

@@ -34,6 +34,9 @@ class Airflow:
     def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
         raise AssertionError(dag_id)
 
+    def keep_pool(self, name: str) -> bool:
+        return False
+
     def hasten(self, dag_id: str) -> int:
         raise AssertionError(dag_id)
 
