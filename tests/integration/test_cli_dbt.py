@@ -101,6 +101,8 @@ def test_a_source_that_is_wrong_is_shown_beside_the_others(
     printed = capsys.readouterr().out
     assert "raw.orders\tsales_mart\thive.orders" in printed
     assert "raw.ev*nts\tevents\t?\tthe dbt source raw.ev*nts maps to" in printed
+    # no flow can wait for a part of it
+    assert "ready when" not in printed
     with pytest.raises(SystemExit):
         explain(json=True)
     wrong = json.loads(capsys.readouterr().out)["sources"][1]

@@ -78,8 +78,7 @@ def test_a_relative_path_begins_at_the_dag_file_or_else_at_the_process(
 
 def _collects(**arguments: Any) -> list[Any]:
     _, collector = readiness_dags(**arguments)
-    (task,) = collector.tasks
-    return list(task.outlets)
+    return [asset for task in collector.tasks for asset in task.outlets]
 
 
 def test_the_collector_is_shown_as_the_producer_of_the_same_sources(path: Path) -> None:

@@ -89,6 +89,15 @@ def test_two_logs_are_refused_with_both_names(fields: dict[str, Any], names: tup
     assert all(repr(name) in str(raised.value) for name in names)
 
 
+def test_what_says_the_same_twice_is_told_once() -> None:
+    """dbt 1.10 and later write meta in two places."""
+    both = _meta("hive.sales") | {"config": {"meta": {"readiness": "hive.sales"}}}
+    with pytest.raises(
+        BadMapping, match=r"location says 'hive.orders' and meta.readiness says 'hive.sales'\. "
+    ):
+        log_of(_source(**_external("hive.orders"), **both))
+
+
 def test_a_source_that_never_logs_is_not_waited_for() -> None:
     assert log_of(_source(**_meta(False))) == (None, Rule.NEVER)
     assert log_of(_source(**_meta(False), **_external("hive.orders"))) == (None, Rule.NEVER)

@@ -55,7 +55,7 @@ def explain(args: Namespace) -> None:
 
         print(json.dumps(_to_json(found), indent=2))
     else:
-        _show(found)
+        _show(found, usable=problem is None)
     if problem:
         raise SystemExit(str(problem))
 
@@ -73,7 +73,7 @@ def _rows(found: Reach) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _show(found: Reach) -> None:
+def _show(found: Reach, *, usable: bool) -> None:
     """A table on a terminal, tabs into a pipe."""
     import sys
 
@@ -89,7 +89,7 @@ def _show(found: Reach) -> None:
         for row in _rows(found):
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)
-    if found.names:
+    if usable:
         print("ready when all are:", " & ".join(found.names))
     if found.outside:
         print("read, but not in the selection, so not waited for:", ", ".join(found.outside))

@@ -89,7 +89,8 @@ def _text(source: Source, value: Any) -> str:
 def _agree(source: Source, said: list[tuple[Rule, str]]) -> None:
     """Raise BadMapping if a source names two logs."""
     if len({name for _, name in said}) > 1:
-        each = " and ".join(f"{rule.value} says {name!r}" for rule, name in said)
+        # newer versions of dbt write meta twice
+        each = " and ".join(f"{rule.value} says {name!r}" for rule, name in dict.fromkeys(said))
         raise BadMapping(
             f"the dbt source {source.label} maps to two logs: {each}. Leave the one that says it was loaded"
         )
