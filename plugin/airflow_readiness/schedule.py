@@ -12,7 +12,7 @@ from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP, launch_name
 from airflow_readiness.errors import BadCondition, BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def source(name: str) -> Asset:
@@ -61,10 +61,20 @@ def ready(condition: BaseAsset) -> PartitionedAssetTimetable:
     from airflow_readiness.mapper import SilentMapper
 
     parsed = condition_of(condition)
+    silent = SilentMapper()
     return PartitionedAssetTimetable(
         assets=launch_asset(parsed) | condition,
-        partition_mapper_config={source(name): SilentMapper() for name in parsed.sources},  # type: ignore[misc]
+        # those that it was given: to make an asset takes Airflow a while
+        partition_mapper_config=dict.fromkeys(_assets(condition), silent),  # type: ignore[arg-type]
     )
+
+
+def _assets(expression: BaseAsset) -> Iterator[Asset]:
+    if isinstance(expression, Asset):
+        yield expression
+    elif isinstance(expression, (AssetAll, AssetAny)):
+        for part in expression.objects:
+            yield from _assets(part)
 
 
 def condition_of_asset(extra: Any) -> Condition:

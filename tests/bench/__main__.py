@@ -24,12 +24,16 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import dbt_manifest, in_airflow, plots, rows
+from tests.bench import authoring, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
-    "airflow": in_airflow.measure,
+    "hub": hub.measure,
+    "postgres": store.measure,
+    "authoring": authoring.measure,
+    "triggerer": triggerer.measure,
     "dbt": dbt_manifest.measure,
+    "airflow": in_airflow.measure,
 }
 ROOT = Path(__file__).parents[2]
 

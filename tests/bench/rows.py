@@ -130,7 +130,7 @@ def table(rows: Iterable[Row], title: str) -> Table:
             row.written(row.value),
             row.beside,
             row.written(row.other) if row.beside else "",
-            f"{row.ratio:.2f}" if math.isfinite(row.ratio) else "",
+            f"{row.ratio:.3g}" if math.isfinite(row.ratio) else "",
             row.wanted,
             row.result,
             style=style,

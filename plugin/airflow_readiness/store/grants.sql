@@ -20,6 +20,6 @@ grant select on all tables in schema readiness to {reader};
 -- {engine} is the login of the Airflow connection
 grant usage on schema readiness to {engine};
 grant select on all tables in schema readiness to {engine};
-grant update (timezone, default_deadline) on readiness.deployment to {engine};
+grant update (timezone, default_deadline, storm) on readiness.deployment to {engine};
 grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
     readiness.processed_log to {engine};
