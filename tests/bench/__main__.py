@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import authoring, hub, in_airflow, plots, rows, store, triggerer
+from tests.bench import authoring, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[bool], Any]] = {
     "postgres": store.measure,
     "authoring": authoring.measure,
     "triggerer": triggerer.measure,
+    "dbt": dbt_manifest.measure,
     "airflow": in_airflow.measure,
 }
 ROOT = Path(__file__).parents[2]
