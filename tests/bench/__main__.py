@@ -104,6 +104,7 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     (folder / "docs").mkdir(parents=True, exist_ok=True)
     (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
+    plots.waiting(folder / "docs" / "waiting.svg", found["cost"])
 
 
 if __name__ == "__main__":

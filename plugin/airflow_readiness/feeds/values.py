@@ -113,7 +113,7 @@ def text(value: Any) -> str | None:
 def _is_whole(value: float | Decimal) -> bool:
     # no Decimal that is no number: to compare a signalling one is an error
     finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
-    return finite and abs(value) < MOST_DIGITS and value % 1 == 0
+    return finite and -MOST_DIGITS < value < MOST_DIGITS and value % 1 == 0
 
 
 def name(value: Any) -> str:
