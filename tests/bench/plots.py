@@ -72,7 +72,7 @@ _COSTS: dict[str, Callable[[Mapping[str, float]], float]] = {
     "wake-up, median (ms)": lambda cost: cost["wake_up"],
     "Redis commands a second": lambda cost: cost["commands"],
     "CPU (% of a core)": lambda cost: cost["core"] * 100,
-    "memory of all (MiB)": lambda cost: cost["waiting"] * cost["bytes"] / 1024**2,
+    "memory of each (KiB)": lambda cost: cost["bytes"] / 1024,
 }
 
 
@@ -85,12 +85,12 @@ def waiting(file: Path, costs: Sequence[Mapping[str, float]]) -> None:
             values = [of(cost) for cost in costs]
             axes.plot(numbers, values, "o-", color=_OURS, markersize=5)
             axes.annotate(
-                f"{values[-1]:.2g}", (numbers[-1], values[-1]), (0, 6), textcoords="offset points", ha="center",
+                f"{values[-1]:.3g}", (numbers[-1], values[-1]), (0, 6), textcoords="offset points", ha="center",
                 color=_OURS,
             )  # fmt: skip
             axes.set_xscale("log")
             axes.set_ylim(0, max(values) * 1.35 or 1)
-            axes.set_xticks(numbers, [f"{number:,.0f}".replace(",", "\u202f") for number in numbers])
+            axes.set_xticks([1, 100, 10_000], ["1", "100", "10 000"])
             axes.tick_params(labelsize=8)
             axes.minorticks_off()
             axes.set_title(title, fontsize=9, color=_INK)
