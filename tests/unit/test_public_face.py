@@ -20,6 +20,8 @@ def test_all_names_are_listed_sorted_each_once() -> None:
         "Launch",
         "ReadySensor",
         "__version__",
+        "dbt",
+        "dbt_sources",
         "launch",
         "readiness_dags",
         "ready",
