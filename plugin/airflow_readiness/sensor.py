@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_readiness import config, farewell
@@ -36,7 +37,8 @@ class ReadySensor(BaseOperator):
     Returns (as XCom) why it ended: the condition, and for each source its outcome, ``ready_at`` and
     log count; ``airflow_readiness.core.document.load_launch`` makes a :class:`Launch` of it.
 
-    :param condition: ``source("a.b")``, several joined by ``&`` and ``|``, or a name ``"a.b"``
+    :param condition: what :func:`airflow_readiness.ready` takes, or a name ``"a.b"``. Where a deadline of
+        its own says ``skip``, the task is skipped then
     :param business_date: ``YYYY-MM-DD``, or an instant whose date in ``[readiness] timezone`` counts;
         templated; default: the run's partition key, else its logical date
     :param start_from_trigger: begin to wait in the triggerer, without a worker. Airflow then hands
@@ -110,6 +112,10 @@ class ReadySensor(BaseOperator):
         )
 
     def _done(self, launch: Launch) -> dict[str, Any]:
+        if not launch.starts:
+            raise AirflowSkipException(
+                f"{launch.condition.text} was not satisfied for {launch.business_date} by its own deadline"
+            )
         for name, outcome in sorted(launch.outcomes.items()):
             self.log.info("%s for %s: %s", name, launch.business_date, outcome.value)
         return launch.to_json()

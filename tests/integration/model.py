@@ -41,6 +41,8 @@ class Flow:
 
     sources: tuple[str, ...]
     first_date: dt.date
+    #: as JSON, where it matters how
+    condition: str = ""
 
 
 @dataclass(frozen=True)

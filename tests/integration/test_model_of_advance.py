@@ -101,7 +101,8 @@ class Advance(RuleBasedStateMachine):
         self.do(
             self.store.connection.execute(
                 "delete from readiness.processed_log; delete from readiness.log_setting; "
-                "delete from readiness.flow; delete from readiness.fm_log"
+                "delete from readiness.flow; delete from readiness.fm_log; "
+                "delete from readiness.launch; delete from readiness.launch_plan"
             )
         )
         self.do(self.store.run("set_deployment", zone, DEFAULT.deadline))
@@ -196,11 +197,18 @@ class Advance(RuleBasedStateMachine):
             self.at = data.draw(st.sampled_from(later[:4]))
         else:
             self.at += dt.timedelta(minutes=ahead)
+        self.settle()
+
+    def settle(self) -> None:
         self.model.advance(self.at)
-        self.do(self.store.fetch("advance", self.at))
+        self.advance()
         self.agree()
-        assert self.do(self.store.fetch("advance", self.at)) == [], "twice at the same instant"
+        assert self.advance() == [], "twice at the same instant"
         self.look_ahead()
+
+    def advance(self) -> object:
+        """What the product does at this instant; what came of it."""
+        return self.do(self.store.fetch("advance", self.at))
 
     def agree(self) -> None:
         rows = self.do(
@@ -224,11 +232,16 @@ class Advance(RuleBasedStateMachine):
         asleep = copy.deepcopy(self.model)
         # a row of the future counts without a bell: the timer finds it
         asleep.logs = [log for log in asleep.logs if log.logged_at <= self.at]
-        asleep.advance(wake_at - MICROSECOND if wake_at else self.at + dt.timedelta(days=40))
+        until = wake_at - MICROSECOND if wake_at else self.at + dt.timedelta(days=40)
+        asleep.advance(until)
         assert asleep.known.keys() == self.model.known.keys(), "a date begins before next_wake"
         for pair, known in self.model.known.items():
             if known.state == "waiting":
                 assert asleep.known[pair].state == "waiting", f"{pair} settles before next_wake"
+        self.slept(asleep, until)
+
+    def slept(self, asleep: Model, until: dt.datetime) -> None:
+        """The model a moment before the processor wakes by itself."""
 
     @invariant()
     def nothing_is_ready_by_the_logs_of_another_date(self) -> None:

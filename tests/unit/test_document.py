@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_readiness.core.condition import Condition, combine, from_json, of_source
+from airflow_readiness.core.condition import Condition, Verdict, combine, from_json, of_source
 from airflow_readiness.core.document import (
     Launch,
     dump_readiness,
@@ -61,6 +61,7 @@ launches = st.builds(
     decided_at=instants | st.none(),
     due_at=instants | st.none(),
     published_at=instants | st.none(),
+    verdict=st.sampled_from(Verdict) | st.none(),
 )
 
 GOOD = readiness_to_json(Readiness("a.t", DAY, State.WAITING, dt.datetime(2026, 11, 22, 6, tzinfo=UTC), 0, 1))
@@ -145,6 +146,24 @@ def test_a_launch_is_by_deadline_if_a_source_was_missed(state: State, by_deadlin
     assert Launch(from_json({"all": ["a.t", "b.t"]}), DAY, {"a.t": known}).by_deadline is by_deadline
 
 
+def test_a_launch_is_by_deadline_if_it_was_the_flows_own() -> None:
+    known = Readiness("a.t", DAY, State.WAITING, dt.datetime(2026, 11, 22, 6, tzinfo=UTC), 0, 1)
+    condition = from_json({"timed": {"of": "a.t", "deadline": "05:00"}})
+    assert Launch(condition, DAY, {"a.t": known}, verdict=Verdict.MISSED).by_deadline
+    assert not Launch(condition, DAY, {"a.t": known}, verdict=Verdict.READY).by_deadline
+
+
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_only_what_is_skipped_starts_nothing(verdict: Verdict | None) -> None:
+    launch = Launch(from_json("a.t"), DAY, {}, verdict=verdict)
+    assert launch.starts is (verdict not in (Verdict.SKIPPED, Verdict.WAITING))
+
+
+def test_a_launch_of_an_earlier_release_starts_its_flows() -> None:
+    assert load_launch(GOOD_LAUNCH).verdict is None
+    assert load_launch(GOOD_LAUNCH).starts
+
+
 BAD_VALUES: list[tuple[str, object]] = [
     ("source", "sales"),
     ("source", None),
@@ -191,6 +210,8 @@ def test_a_missing_field_is_named(field: str) -> None:
         ("decided_at", "2026-11-22T06:00:00"),
         ("due_at", 5),
         ("published_at", "9999-12-31T23:59:59-05:00"),
+        ("verdict", "done"),
+        ("verdict", ["ready"]),
     ],
 )
 def test_a_launch_with_a_value_that_cannot_be_is_told(field: str, value: object) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_readiness import config
-from airflow_readiness.core.condition import Condition, Verdict, from_json
+from airflow_readiness.core.condition import Condition, Moment, Verdict, from_json
 from airflow_readiness.core.dates import business_date
 from airflow_readiness.core.document import Launch, load_readiness
 from airflow_readiness.core.names import source_key, split_source
@@ -27,7 +27,8 @@ from airflow_readiness_triggers.tasks import Backoff
 
 log = logging.getLogger(__name__)
 
-#: Seconds after a deadline within which the processor says so; then the trigger's own clock counts.
+#: Seconds after a deadline within which the processor says so; then the trigger's own clock counts. The
+#: flow's own times wait as long, so that what was ready by its deadline has arrived here.
 GRACE: Final = 2.0
 #: Seconds between two attempts to have a date opened that nobody knows.
 ASK_AGAIN: Final = 15.0
@@ -36,36 +37,40 @@ ASK_AGAIN: Final = 15.0
 class Wait:
     """The wait, apart from the trigger, so that it can be run anywhere."""
 
-    def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date) -> None:
+    def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date, timezone: str) -> None:
         self._endpoints = endpoints
+        self._timezone = timezone
         self._condition = condition
         self._day = day
         self._keys = {name: source_key(name, day.isoformat()) for name in condition.sources}
         self._complained: set[str] = set()
 
     async def satisfied(self) -> Launch:
-        """Wait until the condition is satisfied; why it is."""
+        """Wait until the condition is decided: satisfied, or skipped; why it is."""
         async with shared_hub(self._endpoints) as hub, hub.watch(self._keys.values()) as watch:
             timeout: float | None = ASK_AGAIN
             while True:
                 await watch.changed(timeout)
                 now = dt.datetime.now(dt.timezone.utc)
-                known = self._known(watch, now)
-                verdict, due_at = self._condition.evaluate(known)
+                at = now - dt.timedelta(seconds=GRACE)
+                known = self._known(watch, at)
+                verdict, due_at, falls = self._condition.evaluate(known, Moment(at, self._day, self._timezone))
                 if verdict is not Verdict.WAITING:
-                    return Launch(self._condition, self._day, known, decided_at=now, due_at=due_at)
+                    return Launch(
+                        self._condition, self._day, known, decided_at=now, due_at=due_at, verdict=falls
+                    )
                 if unknown := set(self._condition.sources) - set(known):
                     await self._ask(hub, sorted(unknown))
                 timeout = ASK_AGAIN if due_at is None else (due_at - now).total_seconds() + GRACE + 0.01
 
-    def _known(self, watch: Watch, now: dt.datetime) -> dict[str, Readiness]:
+    def _known(self, watch: Watch, at: dt.datetime) -> dict[str, Readiness]:
         known = {}
         documents = watch.documents()
         for name, key in self._keys.items():
             document = documents[key]
             try:
                 if document is not None:
-                    known[name] = load_readiness(document).at(now - dt.timedelta(seconds=GRACE))
+                    known[name] = load_readiness(document).at(at)
             except BadDocument as error:
                 if document not in self._complained:
                     self._complained.add(str(document))
@@ -111,7 +116,8 @@ class ReadyTrigger(BaseTrigger):
             try:
                 settings = await asyncio.to_thread(config.load)
                 day = business_date(self.business_date, settings.timezone)
-                wait = Wait(await config.aendpoints(settings), from_json(self.condition), day)
+                endpoints = await config.aendpoints(settings)
+                wait = Wait(endpoints, from_json(self.condition), day, settings.timezone)
                 launch = await wait.satisfied()
             except BadInput as error:
                 yield TriggerEvent({"error": str(error)})

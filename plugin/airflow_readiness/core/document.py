@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_readiness.core.condition import Condition, from_json
+from airflow_readiness.core.condition import Condition, Verdict, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
 from airflow_readiness.core.state import Outcome, Readiness, State
@@ -129,12 +129,14 @@ class Launch:
     condition: Condition
     business_date: dt.date
     sources: Mapping[str, Readiness]
-    #: when it was decided that the flow starts; none while it waits
+    #: when it was decided whether the flow starts; none while it waits
     decided_at: dt.datetime | None = None
-    #: when it starts if nothing more arrives; none if that is unknown
+    #: when that falls if nothing more arrives; none if that is unknown
     due_at: dt.datetime | None = None
     #: when the worker that had only Redis published it; none otherwise
     published_at: dt.datetime | None = None
+    #: as what it was decided, or falls at ``due_at``; none: by hand, or by an earlier release
+    verdict: Verdict | None = None
     outcomes: Mapping[str, Outcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,8 +146,13 @@ class Launch:
 
     @property
     def by_deadline(self) -> bool:
-        """Whether a deadline, not a log, satisfied at least one source."""
-        return Outcome.DEADLINE in self.outcomes.values()
+        """Whether a deadline, of a source or of the flow, and not only logs satisfied the condition."""
+        return self.verdict is Verdict.MISSED or Outcome.DEADLINE in self.outcomes.values()
+
+    @property
+    def starts(self) -> bool:
+        """Whether flows are started by it; false: it was skipped, or will be."""
+        return self.verdict is None or self.verdict.launches
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; :func:`load_launch` reads it back."""
@@ -155,6 +162,7 @@ class Launch:
             "decided_at": _text(self.decided_at),
             "due_at": _text(self.due_at),
             "published_at": _text(self.published_at),
+            "verdict": self.verdict.value if self.verdict else None,
             "sources": {name: readiness_to_json(known) for name, known in sorted(self.sources.items())},
         }
 
@@ -173,6 +181,7 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
             decided_at=_instant(value.get("decided_at")),
             due_at=_instant(value.get("due_at")),
             published_at=_instant(value.get("published_at")),
+            verdict=None if value.get("verdict") is None else Verdict(value["verdict"]),
         )
     except BadDocument:
         raise

@@ -22,4 +22,5 @@ grant usage on schema readiness to {engine};
 grant select on all tables in schema readiness to {engine};
 grant update (timezone, default_deadline) on readiness.deployment to {engine};
 grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
-    readiness.processed_log to {engine};
+    readiness.processed_log, readiness.launch_plan to {engine};
+grant delete on readiness.launch_plan to {engine};

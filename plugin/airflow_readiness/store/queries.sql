@@ -15,6 +15,24 @@ select clock_timestamp() as now;
 -- that is cut off in the middle of its step must not keep it: its end is not heard of by TCP for hours.
 select set_config('idle_in_transaction_session_timeout', '10s', true), pg_advisory_xact_lock(7303, 0);
 
+-- name: due_plans
+-- Engine: unlaunched (condition, date) that fall due by a time of their flow's own; they are planned anew.
+with due as (
+    delete from readiness.launch_plan where due_at <= $1 returning condition, business_date
+)
+select distinct f.condition, f.expression, d.business_date
+from due as d
+join readiness.flow as f on f.condition = d.condition and f.gone_at is null and d.business_date >= f.first_date
+where not exists (select from readiness.launch as l
+                  where l.condition = d.condition and l.business_date = d.business_date);
+
+-- name: plan
+-- Engine: when these (condition, date) fall due if nothing more arrives.
+insert into readiness.launch_plan (condition, business_date, due_at)
+select * from unnest($1::text[], $2::date[], $3::timestamptz[])
+on conflict (condition, business_date) do update set due_at = excluded.due_at
+    where launch_plan.due_at <> excluded.due_at;
+
 -- name: next_wake
 -- Engine: when there is something to do although nobody rings.
 select readiness.next_wake($1) as wake_at;
@@ -49,12 +67,19 @@ join readiness.processed_log as p using (source, business_date)
 where p.deadline_at is not null;
 
 -- name: insert_launches
--- Engine: the one launch of each condition for a date; nothing of one that was launched before.
-insert into readiness.launch (condition, business_date, evidence, decided_at)
-select c.condition, c.business_date, c.evidence, $4
-from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
-on conflict do nothing
-returning condition, business_date;
+-- Engine: the one decision on each condition for a date; nothing of one that was decided before.
+with new as (
+    insert into readiness.launch (condition, business_date, evidence, decided_at, decision)
+    select c.condition, c.business_date, c.evidence, $4,
+           case c.evidence ->> 'verdict' when 'skipped' then 'skipped' else 'launched' end
+    from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
+    on conflict do nothing
+    returning condition, business_date
+), over as (
+    delete from readiness.launch_plan as p using new as n
+    where p.condition = n.condition and p.business_date = n.business_date
+)
+select condition, business_date from new;
 
 -- name: snapshot_states
 -- Engine: everything that Redis should hold of sources.
@@ -67,7 +92,7 @@ where deadline_at is not null and greatest(window_end, deadline_at) > clock_time
 -- Engine: everything that Redis should hold of launches that Airflow has not recorded.
 select condition, business_date, decided_at, evidence
 from readiness.launch
-where published_at is null;
+where published_at is null and decision = 'launched';
 
 -- name: deployment
 -- Engine: who this Postgres is, and what holds in it.
@@ -93,7 +118,7 @@ select readiness.expect($1, $2, $3, $4);
 select l.condition, l.business_date, l.evidence, l.attempted_at
 from readiness.launch as l
 left join readiness.heartbeat as h on h.part = 'registrar'
-where l.published_at is null
+where l.published_at is null and l.decision = 'launched'
   and exists (select from readiness.flow as f
               where f.condition = l.condition and f.gone_at is null and not f.paused and not f.broken)
   and (l.attempted_at is null
@@ -103,10 +128,14 @@ order by l.attempted_at is not null, l.decided_at, l.condition, l.business_date
 limit $1;
 
 -- name: next_deadline
--- Collector: seconds until the next deadline, to look around it whether Postgres still answers.
-select extract(epoch from min(deadline_at) - clock_timestamp())::float as seconds
-from readiness.processed_log
-where state in ('waiting', 'missed') and not closed and state = 'waiting' and deadline_at > clock_timestamp();
+-- Collector: seconds until the next deadline, of a source or of a flow, to look around it whether Postgres
+-- still answers.
+select extract(epoch from least(
+    (select min(deadline_at) from readiness.processed_log
+     where state in ('waiting', 'missed') and not closed and state = 'waiting'
+       and deadline_at > clock_timestamp()),
+    (select min(due_at) from readiness.launch_plan where due_at > clock_timestamp())
+) - clock_timestamp())::float as seconds;
 
 -- name: attempt
 -- Collector: these are about to be published.
@@ -237,7 +266,7 @@ with unpublished as (
                min(seen_at) filter (where not paused and not broken) as able_since
         from readiness.flow where condition = l.condition and gone_at is null
     ) as f
-    where l.published_at is null and f.able is not null
+    where l.published_at is null and l.decision = 'launched' and f.able is not null
 )
 select case when able then 'stuck' else 'held' end as kind, count(*)::int as number,
        (array_agg(launch order by decided_at))[1:3] as first
@@ -252,10 +281,15 @@ join readiness.flow as f using (dag_id)
 where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
   and greatest(r.seen_at, f.seen_at) < clock_timestamp() - interval '60 seconds'
 union all
-select 'overdue', count(*)::int, (array_agg(source || ' for ' || business_date order by deadline_at))[1:3]
-from readiness.processed_log
-where state in ('waiting', 'missed') and not closed
-  and state = 'waiting' and deadline_at < clock_timestamp() - interval '60 seconds';
+select 'overdue', count(*)::int, (array_agg(what || ' for ' || business_date order by due_at))[1:3]
+from (
+    select source as what, business_date, deadline_at as due_at
+    from readiness.processed_log
+    where state in ('waiting', 'missed') and not closed and state = 'waiting'
+    union all
+    select condition, business_date, due_at from readiness.launch_plan
+) as waiting
+where due_at < clock_timestamp() - interval '60 seconds';
 
 -- name: sources_today
 -- Processor: how today's sources stand, for the metrics.
@@ -266,4 +300,4 @@ join readiness.processed_log as p on p.business_date = (clock_timestamp() at tim
 
 -- name: launch
 -- CLI: the launch of a condition for a date.
-select evidence, decided_at, published_at from readiness.launch where condition = $1 and business_date = $2;
+select evidence, decided_at, published_at, decision from readiness.launch where condition = $1 and business_date = $2;

@@ -372,7 +372,7 @@ create index flow_sources on readiness.flow using gin (sources) where gone_at is
 create trigger ring after insert or update of condition, first_date, paused, broken, gone_at on readiness.flow
     for each statement execute function readiness.ring();
 
--- The one start of a condition for a business date: once, for ever.
+-- The one decision on a condition for a business date, once, for ever: it is started, or skipped.
 create table readiness.launch (
     condition text not null,
     business_date date not null,
@@ -381,10 +381,21 @@ create table readiness.launch (
     attempts integer not null default 0,
     attempted_at timestamptz,
     published_at timestamptz,
+    decision text not null default 'launched' check (decision in ('launched', 'skipped')),
     primary key (condition, business_date)
 );
 comment on column readiness.launch.published_at is 'When Airflow recorded its asset event, as seen there';
-create index launch_outbox on readiness.launch (decided_at) where published_at is null;
+create index launch_outbox on readiness.launch (decided_at)
+    where published_at is null and decision = 'launched';
+
+-- When a condition with times of its own (not before, a deadline, a grace) falls due if nothing more arrives.
+create table readiness.launch_plan (
+    condition text not null,
+    business_date date not null,
+    due_at timestamptz not null,
+    primary key (condition, business_date)
+);
+create index launch_plan_due on readiness.launch_plan (due_at);
 
 -- Which run a launch made of which flow; run_id null: none, and none is coming, so it is repaired.
 create table readiness.launch_run (
@@ -611,14 +622,16 @@ begin
 end $$;
 comment on function readiness.advance is 'Apply the settings to the logs; idempotent. Returns what changed';
 
--- When advance() has something to do although nobody rings: a deadline, or a window that begins. An
--- instant that has passed means now.
+-- When there is something to do although nobody rings: a deadline, a window that begins, or a plan that
+-- falls due. An instant that has passed means now.
 create function readiness.next_wake(at timestamptz) returns timestamptz
 language sql stable as $$
     select min(instant) from (
         select least(min(deadline_at), min(window_start) filter (where window_start > at)) as instant
         from readiness.processed_log
         where state in ('waiting', 'missed') and not closed and state = 'waiting'
+        union all
+        select min(due_at) from readiness.launch_plan
         union all
         select min((readiness.log_window(
                     readiness.open_date(at, s.deadline, s.read_from, s.timezone) + 1,
