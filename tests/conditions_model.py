@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tests.integration.model import instant
 
-Decision = Literal["waiting", "launched", "skipped"]
+Decision = Literal["waiting", "launched", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Fact:
 
     ready_at: dt.datetime | None
     deadline_at: dt.datetime
+    #: false: there is nothing to wait for
+    due: bool = True
+    on_deadline: str = "run"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Day:
     def by(self, now: dt.datetime) -> Day:
         """The same, without what happens later."""
         known = {
-            name: Fact(fact.ready_at if fact.ready_at and fact.ready_at <= now else None, fact.deadline_at)
+            name: fact if fact.ready_at and fact.ready_at <= now else replace(fact, ready_at=None)
             for name, fact in self.facts.items()
         }
         return Day(known, self.date, self.zone)
@@ -88,9 +91,57 @@ class Day:
         parts = inner["of"] if op == "at_least" else inner
         return self.is_ready(tree, t) or all(self.is_settled(part, t) for part in parts)
 
-    def decide(self, tree: Any, now: dt.datetime) -> tuple[Decision, dt.datetime | None]:
+    def pruned(self, tree: Any) -> Any:
+        """Without the sources that are not due; none if no source is."""
+        if isinstance(tree, str):
+            fact = self.facts.get(tree)
+            return None if fact and not fact.due and not fact.ready_at else tree
+        ((op, inner),) = tree.items()
+        if op == "timed":
+            part = self.pruned(inner["of"])
+            return part and {op: {**inner, "of": part}}
+        parts = [part for each in (inner["of"] if op == "at_least" else inner) if (part := self.pruned(each))]
+        if op == "at_least" and parts:
+            return {op: {**inner, "of": parts, "n": min(inner["n"], len(parts))}}
+        return {op: parts} if parts else None
+
+    def decide(self, whole: Any, now: dt.datetime) -> tuple[Decision, dt.datetime | None]:
         """What was decided by now, and when; or when it will be if nothing more happens."""
         lived = self.by(now)
+        tree = lived.pruned(whole)
+        if tree is None:
+            begin = self._begin(whole)
+            return "launched" if begin is None or begin <= now else "waiting", begin
+        decision, when = lived._decide(tree, now)
+        if decision == "launched" and not lived.is_ready(tree, now):
+            return lived.veto(tree, now) or decision, when
+        return decision, when
+
+    def _begin(self, tree: Any) -> dt.datetime | None:
+        """Of a condition of which nothing is due: when all of its parts may begin."""
+        if isinstance(tree, str):
+            return None
+        ((op, inner),) = tree.items()
+        parts = [inner["of"]] if op == "timed" else []
+        clocks = [self.at(inner["not_before"])] if op == "timed" and "not_before" in inner else []
+        return max([*clocks, *filter(None, map(self._begin, parts))], default=None)
+
+    def veto(self, tree: Any, now: dt.datetime) -> Decision | None:
+        """What a source that is missed says of a launch that goes without it."""
+        if isinstance(tree, str):
+            fact = self.facts.get(tree)
+            missed = fact is not None and not fact.ready_at and fact.deadline_at <= now
+            verdicts: dict[str, Decision] = {"skip": "skipped", "fail": "failed"}
+            return verdicts.get(fact.on_deadline) if fact and missed else None
+        ((op, inner),) = tree.items()
+        if op in ("any", "at_least") and self.is_ready(tree, now):
+            return None
+        parts = [inner["of"]] if op == "timed" else inner["of"] if op == "at_least" else inner
+        found = [self.veto(part, now) for part in parts]
+        return "failed" if "failed" in found else "skipped" if "skipped" in found else None
+
+    def _decide(self, tree: Any, now: dt.datetime) -> tuple[Decision, dt.datetime | None]:
+        lived = self
         skip_at, inner = None, tree
         if isinstance(tree, dict) and "timed" in tree and tree["timed"].get("on") == "skip":
             skip_at, inner = self.at(tree["timed"]["deadline"]), tree["timed"]["of"]

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_readiness.config import Config
-from airflow_readiness.core.condition import Condition, Moment, Verdict, from_json
+from airflow_readiness.core.condition import Condition, Moment, from_json
 from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.judge import judge
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Readiness
+from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.reruns import rerun
 from airflow_readiness.signal import snapshot
 from airflow_readiness.store.store import Row, Store, open_store, readiness_of
 
@@ -39,10 +41,12 @@ class Tick:
     changed: list[Readiness] = field(default_factory=list)
     #: launches decided in this step
     launched: list[Launch] = field(default_factory=list)
-    #: decided against: their flow's own deadline passed
+    #: decided against: skipped, or failed
     skipped: list[Launch] = field(default_factory=list)
     #: launches to come, whose plan changed
     planned: list[Launch] = field(default_factory=list)
+    #: to be started again, for a source that came late
+    again: list[Launch] = field(default_factory=list)
 
 
 async def tick(store: Store, *, everything: bool = False, now: dt.datetime | None = None) -> Tick:
@@ -57,16 +61,21 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
         # one instant for the whole step, so that no deadline falls between two looks at the clock
         await store.run("serialise")
         now = now or await clock(store)
-        changed = [readiness_of(row) for row in await store.fetch("advance", now)]
+        rows = await store.fetch("advance", now)
+        changed = [readiness_of(row) for row in rows]
+        late = [row for row in rows if row["state"] == State.LATE.value and row["on_late"] == "rerun"]
         pairs = list(await store.fetch("due_plans", now))
         if changed:
             pairs += await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
         if everything:
             # beside what changed: that may be a date longer ago than these go back
             pairs += await store.fetch("open_pairs", now)
+            late += await store.fetch("late_reruns", now)
         (deployment,) = await store.fetch("deployment")
         result = Tick(now, deployment["timezone"], changed=changed)
         await _evaluate(store, pairs, result)
+        came_late = ((row["source"], row["business_date"]) for row in late)
+        result.again = await rerun(store, came_late, now, result.timezone)
         (wake,) = await store.fetch("next_wake", now)
         result.wake_at = wake["wake_at"]
     return result
@@ -95,13 +104,6 @@ async def _evaluate(store: Store, pairs: Iterable[Row], result: Tick) -> None:
     for pair, launch in decided.items():
         if pair in new:
             (result.launched if launch.starts else result.skipped).append(launch)
-
-
-def judge(condition: Condition, known: Mapping[str, Readiness], at: Moment) -> Launch:
-    """What is known of a condition for a date as a launch: decided, or to come."""
-    verdict, due_at, falls = condition.evaluate(known, at)
-    decided_at = at.now if verdict is not Verdict.WAITING else None
-    return Launch(condition, at.business_date, known, decided_at=decided_at, due_at=due_at, verdict=falls)
 
 
 async def _plan(store: Store, result: Tick) -> None:

@@ -7,6 +7,7 @@
     │   ├── BadName          a source name that is not ``database.table``
     │   ├── BadDate          a business date that is none
     │   ├── BadCondition     a condition that cannot be expressed or is too long
+    │   ├── BadSettings      a file of settings with mistakes, each with its line
     │   └── BadDocument      a Redis or event document that does not parse
     ├── NotConfigured        a connection is missing or incomplete
     ├── SchemaMissing        the Postgres has no (or an older) readiness schema
@@ -37,6 +38,10 @@ class BadDate(BadInput):
 
 class BadCondition(BadInput):
     """A condition cannot be expressed."""
+
+
+class BadSettings(BadInput):
+    """A file of settings has mistakes; one line for each, with its number."""
 
 
 class BadDocument(BadInput):

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from airflow_readiness.demo.servers import Postgres
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
-from tests.integration.model import Flow, Log, Model, Setting
+from tests.integration.model import Flow, Log, Model, Options, Setting
 
 T = TypeVar("T")
 UTC = dt.timezone.utc
@@ -102,7 +102,8 @@ class Advance(RuleBasedStateMachine):
             self.store.connection.execute(
                 "delete from readiness.processed_log; delete from readiness.log_setting; "
                 "delete from readiness.flow; delete from readiness.fm_log; "
-                "delete from readiness.launch; delete from readiness.launch_plan"
+                "delete from readiness.launch; delete from readiness.launch_plan; "
+                "delete from readiness.source_option"
             )
         )
         self.do(self.store.run("set_deployment", zone, DEFAULT.deadline))
@@ -128,6 +129,28 @@ class Advance(RuleBasedStateMachine):
             )
         )
         self.model.settings[source] = Setting(deadline, read_from, needed)
+
+    @rule(
+        source=sources,
+        calendar=st.sampled_from(["daily", "daily", "mon-fri", "sat,sun", "today"]),
+        on_deadline=st.sampled_from(["run", "run", "skip", "fail"]),
+    )
+    def set_options(self, source: str, calendar: str, on_deadline: str) -> None:
+        days: frozenset[int | dt.date] | None = {
+            "daily": None,
+            "mon-fri": frozenset(range(5)),
+            "sat,sun": frozenset({5, 6}),
+            "today": frozenset({self.today()}),
+        }[calendar]
+        self.do(
+            self.store.connection.execute(
+                "select readiness.set_source_options($1, $2, calendar => $3, on_deadline => $4)",
+                *source.split("."),
+                self.today().isoformat() if calendar == "today" else calendar,
+                on_deadline,
+            )
+        )
+        self.model.options[source] = Options(days, on_deadline)
 
     @rule(data=st.data(), source=sources, dated=st.booleans(), late=st.booleans())
     def log(self, data: st.DataObject, source: str, dated: bool, late: bool) -> None:

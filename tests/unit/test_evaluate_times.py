@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_readiness.core.condition import Moment, Verdict, from_json
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import OnDeadline, Readiness, State
 from tests.conditions_model import Day, Fact
 
 UTC = dt.timezone.utc
 DAY = dt.date(2026, 11, 22)
-WAITING, READY, MISSED, SKIPPED = Verdict
+WAITING, READY, MISSED, SKIPPED, FAILED = Verdict
 ABC = ["a.t", "b.t", "c.t"]
 EXAMPLES = int(os.environ.get("READINESS_EXAMPLES", "400"))
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -29,9 +29,12 @@ def known_by(now: dt.datetime, day: Day) -> dict[str, Readiness]:
     for name, fact in day.by(now).facts.items():
         if fact.ready_at:
             state = State.READY if fact.ready_at <= fact.deadline_at else State.LATE
+        elif not fact.due:
+            state = State.NOT_DUE
         else:
             state = State.MISSED if fact.deadline_at <= now else State.WAITING
-        known[name] = Readiness(name, day.date, state, fact.deadline_at, 0, 1, fact.ready_at)
+        on_deadline = OnDeadline(fact.on_deadline)
+        known[name] = Readiness(name, day.date, state, fact.deadline_at, 0, 1, fact.ready_at, True, on_deadline)
     return known
 
 
@@ -249,13 +252,19 @@ dates = st.sampled_from(
 halves = st.integers(0, 16)
 
 
-stories = st.dictionaries(names, st.tuples(st.none() | halves, halves))
+due = st.sampled_from([True, True, True, False])
+on_deadlines = st.sampled_from(["run", "run", "run", "skip", "fail"])
+stories = st.dictionaries(names, st.tuples(st.none() | halves, halves, due, on_deadlines))
 
 
 @settings(max_examples=EXAMPLES)
 @given(wholes, stories, dates, st.integers(0, 18), st.booleans())
 def test_the_verdict_is_that_of_who_lives_through_the_day(
-    tree: Any, told: dict[str, tuple[int | None, int]], start: tuple[str, str], half: int, just_before: bool
+    tree: Any,
+    told: dict[str, tuple[int | None, int, bool, str]],
+    start: tuple[str, str],
+    half: int,
+    just_before: bool,
 ) -> None:
     zone, date = zoneinfo.ZoneInfo(start[0]), dt.date.fromisoformat(start[1])
     midnight = dt.datetime.combine(date, dt.time(), zone).astimezone(UTC)
@@ -265,8 +274,8 @@ def test_the_verdict_is_that_of_who_lives_through_the_day(
         return midnight + dt.timedelta(minutes=30 * (number - 2))
 
     facts = {
-        name: Fact(None if ready is None else instant(ready), instant(deadline))
-        for name, (ready, deadline) in told.items()
+        name: Fact(None if ready is None else instant(ready), instant(deadline), due, on_deadline)
+        for name, (ready, deadline, due, on_deadline) in told.items()
     }
     now = instant(half) - (MICROSECOND if just_before else dt.timedelta())
     day = Day(facts, date, zone)
@@ -278,7 +287,8 @@ def test_the_verdict_is_that_of_who_lives_through_the_day(
         if when:
             then = from_json(tree).evaluate(known_by(when, day.by(now)), Moment(when, date, start[0]))
             assert then.verdict is found.falls
-    elif decision == "skipped":
-        assert found == (SKIPPED, when, SKIPPED)
+    elif decision != "launched":
+        assert found == (Verdict(decision), when, Verdict(decision))
     else:
-        assert found.verdict is (READY if day.by(now).is_ready(tree, now) else MISSED)
+        rest = day.by(now).pruned(tree)
+        assert found.verdict is (READY if rest is None or day.by(now).is_ready(rest, now) else MISSED)

@@ -97,7 +97,8 @@ class Condition:
         are missed; ``at_least`` when so many are ready and the grace is over or the others are ready or
         missed, or when all are. ``not_before`` holds back what is satisfied; at its own ``deadline`` it
         is satisfied anyway, or else (``skip``) decided against. A source that came late counts as
-        ready: its data is there.
+        ready: its data is there. One that is not due is left out, and alone it is satisfied at once.
+        What would go without a source that says ``skip`` or ``fail`` is not launched.
         """
         return evaluate(self, known, at)
 

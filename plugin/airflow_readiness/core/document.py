@@ -12,7 +12,7 @@ from typing import Any, Final
 from airflow_readiness.core.condition import Condition, Verdict, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.state import OnDeadline, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 # one that neither writes at length nor follows a document that is nested beyond reason
@@ -89,6 +89,7 @@ def readiness_to_json(known: Readiness) -> dict[str, Any]:
         "needed": known.needed,
         "ready_at": _text(known.ready_at),
         "configured": known.configured,
+        "on_deadline": known.on_deadline.value,
     }
 
 
@@ -117,6 +118,7 @@ def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
             needed=_count(value["needed"]),
             ready_at=_instant(value.get("ready_at")),
             configured=_flag(value.get("configured", True)),
+            on_deadline=OnDeadline(value.get("on_deadline", "run")),
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _unreadable("a source's readiness", raw, error) from error
@@ -137,6 +139,8 @@ class Launch:
     published_at: dt.datetime | None = None
     #: as what it was decided, or falls at ``due_at``; none: by hand, or by an earlier release
     verdict: Verdict | None = None
+    #: 0: the launch itself; 1: the first time that it was made again, for a source that came late
+    rerun: int = 0
     outcomes: Mapping[str, Outcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,7 +155,7 @@ class Launch:
 
     @property
     def starts(self) -> bool:
-        """Whether flows are started by it; false: it was skipped, or will be."""
+        """Whether flows are started by it; false: it was skipped or has failed, or will."""
         return self.verdict is None or self.verdict.launches
 
     def to_json(self) -> dict[str, Any]:
@@ -163,6 +167,7 @@ class Launch:
             "due_at": _text(self.due_at),
             "published_at": _text(self.published_at),
             "verdict": self.verdict.value if self.verdict else None,
+            "rerun": self.rerun,
             "sources": {name: readiness_to_json(known) for name, known in sorted(self.sources.items())},
         }
 
@@ -182,6 +187,7 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
             due_at=_instant(value.get("due_at")),
             published_at=_instant(value.get("published_at")),
             verdict=None if value.get("verdict") is None else Verdict(value["verdict"]),
+            rerun=_count(value.get("rerun", 0)),
         )
     except BadDocument:
         raise

@@ -14,12 +14,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from airflow_readiness.core.dates import wall_clock
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import OnDeadline, Readiness, State
 
 if TYPE_CHECKING:
     from airflow_readiness.core.condition import Condition
 
 _MOMENT: Final = dt.timedelta(microseconds=1)
+#: Of what is not due: there never was anything to wait for.
+_EVER: Final = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 
 
 class Verdict(str, Enum):
@@ -31,8 +33,11 @@ class Verdict(str, Enum):
     READY = "ready"
     #: satisfied, at least in part, by deadlines that passed
     MISSED = "missed"
-    #: not satisfied by the flow's own deadline, which says ``skip``: not launched for this date
+    #: not launched for this date: not satisfied by the flow's own deadline, which says ``skip``, or without
+    #: a source that says so
     SKIPPED = "skipped"
+    #: the same, and a source that was missed says that the flow has failed
+    FAILED = "failed"
 
     @property
     def launches(self) -> bool:
@@ -69,6 +74,11 @@ class _Span(NamedTuple):
 
     ready: dt.datetime | None
     settled: dt.datetime | None
+    #: false: none of its sources is due; it is left out where others are
+    due: bool = True
+
+
+_VETO: Final = {OnDeadline.SKIP: Verdict.SKIPPED, OnDeadline.FAIL: Verdict.FAILED}
 
 
 def evaluate(condition: Condition, known: Mapping[str, Readiness], at: Moment) -> Status:
@@ -84,16 +94,18 @@ def evaluate(condition: Condition, known: Mapping[str, Readiness], at: Moment) -
         in_time = reckoning.span(condition.parts[0]).settled
         if in_time is None or in_time > deadline:
             return Status(Verdict.SKIPPED if now >= deadline else Verdict.WAITING, deadline, Verdict.SKIPPED)
-    ready, settled = reckoning.span(condition)
+    ready, settled, _ = reckoning.span(condition)
     if ready is not None and ready <= now:
-        return Status(Verdict.READY, ready, Verdict.READY)
-    falls = Verdict.READY if ready is not None and ready == settled else Verdict.MISSED
-    return Status(falls if settled is not None and settled <= now else Verdict.WAITING, settled, falls)
+        return Status(Verdict.READY, ready if ready > _EVER else None, Verdict.READY)
+    if settled is None:
+        return Status(Verdict.WAITING, None, Verdict.MISSED)
+    falls = Verdict.READY if ready == settled else reckoning.veto(condition, settled) or Verdict.MISSED
+    return Status(falls if settled <= now else Verdict.WAITING, settled, falls)
 
 
 def _said(known: Readiness) -> dt.datetime:
-    if known.state is State.WAITING:
-        return dt.datetime.min.replace(tzinfo=dt.timezone.utc)
+    if known.state in (State.WAITING, State.NOT_DUE):
+        return _EVER
     return known.deadline_at if known.state is State.MISSED else known.ready_at or known.deadline_at
 
 
@@ -115,6 +127,8 @@ class _Reckoning:
     def _source(self, known: Readiness | None) -> _Span:
         if known is None:
             return _Span(None, None)
+        if known.state is State.NOT_DUE:
+            return _Span(_EVER, _EVER, due=False)
         if known.state in (State.READY, State.LATE):
             ready = known.ready_at or known.deadline_at
             return _Span(ready, min(ready, known.deadline_at))
@@ -127,13 +141,31 @@ class _Reckoning:
         deadline = self._at.at(condition.deadline) if condition.deadline and condition.on == "run" else None
         settled = _first(inner.settled, deadline)
         if not condition.not_before:
-            return _Span(inner.ready, settled)
+            return _Span(inner.ready, settled, inner.due)
         begin = self._at.at(condition.not_before)
-        return _Span(*(instant and max(instant, begin) for instant in (inner.ready, settled)))
+        ready, settled = (instant and max(instant, begin) for instant in (inner.ready, settled))
+        return _Span(ready, settled, inner.due)
+
+    def veto(self, condition: Condition, then: dt.datetime) -> Verdict | None:
+        """What a source that is missed says of a launch without it, at an instant; ``fail`` before ``skip``."""
+        if condition.op == "source":
+            known = self._known.get(condition.source)
+            waited = known is not None and known.state is State.WAITING and known.deadline_at <= then
+            missed = known is not None and (known.state is State.MISSED or waited)
+            return _VETO.get(known.on_deadline) if known and missed else None
+        if condition.op in ("any", "at_least") and (ready := self.span(condition).ready) and ready <= then:
+            # it was not needed
+            return None
+        found = {self.veto(part, then) for part in condition.parts}
+        return next((verdict for verdict in (Verdict.FAILED, Verdict.SKIPPED) if verdict in found), None)
 
 
 def _of_several(spans: list[_Span], needed: int, grace: dt.timedelta) -> _Span:
     """At least so many of the parts, and after the last of these a grace for the others."""
+    spans = [span for span in spans if span.due]
+    if not spans:
+        return _Span(_EVER, _EVER, due=False)
+    needed = min(needed, len(spans))
     settled = [span.settled for span in spans]
     end = None if None in settled else max(instant for instant in settled if instant)
     ready = sorted(span.ready for span in spans if span.ready)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from airflow_readiness.core.condition import Condition
+from airflow_readiness.core.condition import Condition, of_source
 from airflow_readiness.core.dates import span_text, timezone
 from airflow_readiness.core.evaluation import Moment, Verdict
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import OnDeadline, Readiness, State
 
 
 def explain(condition: Condition, known: Mapping[str, Readiness], at: Moment) -> list[str]:
@@ -23,13 +23,22 @@ def explain(condition: Condition, known: Mapping[str, Readiness], at: Moment) ->
     if status.verdict.launches:
         return []
     teller = _Teller(known, at)
-    if status.verdict is Verdict.SKIPPED and status.due_at:
+    if status.verdict is Verdict.WAITING or status.due_at is None:
+        return teller.sentences(condition)
+    if condition.on == "skip" and condition.deadline and status.due_at == at.at(condition.deadline):
         reasons = "; ".join(teller.sentences(condition.parts[0]))
         return [
             f"skipped: the flow's own deadline passed at {teller.time(status.due_at)}"
             + (f" while it waited for {reasons}" if reasons else "")
         ]
-    return teller.sentences(condition)
+    return [f"{status.verdict.value}: {reason}" for reason in teller.vetoes(condition)]
+
+
+_WITHOUT = {
+    OnDeadline.RUN: "",
+    OnDeadline.SKIP: ", then the launch is skipped",
+    OnDeadline.FAIL: ", then the flow fails",
+}
 
 
 class _Teller:
@@ -46,6 +55,15 @@ class _Teller:
 
     def verdict(self, condition: Condition) -> Verdict:
         return condition.evaluate(self._known, self._at).verdict
+
+    def vetoes(self, condition: Condition) -> list[str]:
+        """The sources without which it is not launched."""
+        missed = [self._known[name] for name in condition.sources if name in self._known]
+        return [
+            f"{self.phrase(of_source(each.source))}, and says on_deadline = {each.on_deadline.value}"
+            for each in missed
+            if each.state is State.MISSED and each.on_deadline is not OnDeadline.RUN
+        ]
 
     def sentences(self, condition: Condition) -> list[str]:
         if self.verdict(condition).launches:
@@ -96,8 +114,11 @@ class _Teller:
             return "not judged for this date yet: its logs are read from the beginning of its window on"
         if known.state in (State.READY, State.LATE):
             return "ready" if known.state is State.READY else "ready, late"
+        if known.state is State.NOT_DUE:
+            return "not due on this date"
         counted = f"{known.log_count} of {known.needed} logs"
         defaults = "" if known.configured else ", not configured"
         if known.state is State.MISSED:
             return f"{counted}, missed at {self.time(known.deadline_at)}{defaults}"
-        return f"{counted}, deadline {self.time(known.deadline_at)}{defaults}"
+        without = _WITHOUT[known.on_deadline]
+        return f"{counted}, deadline {self.time(known.deadline_at)}{without}{defaults}"

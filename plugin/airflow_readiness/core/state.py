@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
 class State(str, Enum):
-    """The four states of (source, business date)."""
+    """The states of (source, business date)."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -16,6 +16,8 @@ class State(str, Enum):
     MISSED = "missed"
     #: became ready after it was missed
     LATE = "late"
+    #: by its calendar the source has nothing for this date
+    NOT_DUE = "not_due"
 
 
 class Outcome(str, Enum):
@@ -25,6 +27,16 @@ class Outcome(str, Enum):
     DEADLINE = "deadline"
     #: the condition was satisfied without this source (``a | b``)
     PENDING = "pending"
+    #: there was nothing to wait for
+    NOT_DUE = "not_due"
+
+
+class OnDeadline(str, Enum):
+    """What becomes of a launch that would go without a source."""
+
+    RUN = "run"
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +54,19 @@ class Readiness:
     ready_at: dt.datetime | None = None
     #: false: nobody set this source's settings, the deployment's defaults hold
     configured: bool = True
+    on_deadline: OnDeadline = OnDeadline.RUN
 
     @property
     def outcome(self) -> Outcome:
         """What a launch says of this source."""
         if self.state in (State.READY, State.LATE):
             return Outcome.READY
+        if self.state is State.NOT_DUE:
+            return Outcome.NOT_DUE
         return Outcome.DEADLINE if self.state is State.MISSED else Outcome.PENDING
 
     def at(self, now: dt.datetime) -> Readiness:
         """The same, once its deadline has passed by the clock although nobody has said so yet."""
         if self.state is State.WAITING and now >= self.deadline_at:
-            return Readiness(
-                self.source,
-                self.business_date,
-                State.MISSED,
-                self.deadline_at,
-                self.log_count,
-                self.needed,
-                self.ready_at,
-                self.configured,
-            )
+            return replace(self, state=State.MISSED)
         return self

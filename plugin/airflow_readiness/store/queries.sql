@@ -3,7 +3,7 @@
 -- name: advance
 -- Engine: apply the settings to the logs; what changed.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured
+       setting_id is not null as configured, on_deadline, on_late
 from readiness.advance($1);
 
 -- name: clock
@@ -61,7 +61,7 @@ where f.gone_at is null
 -- name: states
 -- Engine: what is known of these (source, date).
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured
+       p.setting_id is not null as configured, p.on_deadline
 from unnest($1::text[], $2::date[]) as c (source, business_date)
 join readiness.processed_log as p using (source, business_date)
 where p.deadline_at is not null;
@@ -71,7 +71,8 @@ where p.deadline_at is not null;
 with new as (
     insert into readiness.launch (condition, business_date, evidence, decided_at, decision)
     select c.condition, c.business_date, c.evidence, $4,
-           case c.evidence ->> 'verdict' when 'skipped' then 'skipped' else 'launched' end
+           case when c.evidence ->> 'verdict' in ('skipped', 'failed') then c.evidence ->> 'verdict'
+                else 'launched' end
     from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
     on conflict do nothing
     returning condition, business_date
@@ -84,7 +85,7 @@ select condition, business_date from new;
 -- name: snapshot_states
 -- Engine: everything that Redis should hold of sources.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured
+       setting_id is not null as configured, on_deadline
 from readiness.processed_log
 where deadline_at is not null and greatest(window_end, deadline_at) > clock_timestamp() - interval '3 days';
 
@@ -138,10 +139,11 @@ select extract(epoch from least(
 ) - clock_timestamp())::float as seconds;
 
 -- name: attempt
--- Collector: these are about to be published.
+-- Collector: these are about to be published, with what is known of them now.
 update readiness.launch as l set attempts = attempts + 1, attempted_at = clock_timestamp()
 from unnest($1::text[], $2::date[]) as c (condition, business_date)
-where l.condition = c.condition and l.business_date = c.business_date;
+where l.condition = c.condition and l.business_date = c.business_date
+returning l.condition, l.business_date, l.evidence;
 
 -- name: published
 -- Registrar and collector: Airflow has recorded these. One that nobody decided was published by hand.
@@ -156,11 +158,16 @@ returning condition, business_date, decided_at, published_at, evidence;
 
 -- name: repairs
 -- Registrar: flows that missed their launch: published, no run, and none on its way when the registrar looked.
-select r.dag_id, r.business_date, l.evidence
+select r.dag_id, r.business_date, coalesce(again.evidence || jsonb_build_object('rerun', 0), l.evidence) as evidence
 from readiness.launch_run as r
 join readiness.launch as l using (condition, business_date)
 join readiness.flow as f using (dag_id)
-where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
+-- who starts late has the source that came late with it
+left join lateral (
+    select a.evidence from readiness.rerun as a
+    where a.condition = l.condition and a.business_date = l.business_date order by a.number desc limit 1
+) as again on true
+where r.run_id is null and l.published_at is not null and f.gone_at is null and not f.paused and not f.broken
   and (r.repaired_at is null or r.repaired_at < clock_timestamp() - interval '60 seconds')
 order by r.seen_at
 limit $1;
@@ -171,13 +178,89 @@ update readiness.launch_run as r set repaired_at = clock_timestamp()
 from unnest($1::text[], $2::date[]) as c (dag_id, business_date)
 where r.dag_id = c.dag_id and r.business_date = c.business_date;
 
+-- name: late_reruns
+-- Engine: sources of the last month that came late, and whose flows are to be started again.
+select source, business_date from readiness.processed_log
+where state = 'late' and on_late = 'rerun' and business_date >= $1::timestamptz::date - 31;
+
+-- name: starts_without
+-- Engine: what was decided of the conditions that these sources touch, and the evidence of the last start.
+select distinct on (l.condition, l.business_date)
+       l.condition, l.business_date, f.expression, l.decision, l.decided_at, l.published_at,
+       l.decision = 'launched' and l.attempted_at is null and l.published_at is null as untaken,
+       coalesce(again.number, 0) as number, coalesce(again.evidence, l.evidence) as evidence
+from unnest($1::text[], $2::date[]) as c (source, business_date)
+join readiness.flow as f on f.gone_at is null and f.sources @> array[c.source] and c.business_date >= f.first_date
+join readiness.launch as l on l.condition = f.condition and l.business_date = c.business_date
+left join lateral (
+    select a.number, a.evidence from readiness.rerun as a
+    where a.condition = l.condition and a.business_date = l.business_date order by a.number desc limit 1
+) as again on true
+order by l.condition, l.business_date;
+
+-- name: tell_launch
+-- Engine: a launch that no worker has taken is told what is known by now.
+update readiness.launch set evidence = $3
+where condition = $1 and business_date = $2 and attempted_at is null and published_at is null
+  and decision = 'launched' and evidence <> $3;
+
+-- name: insert_reruns
+-- Engine: these are started again.
+insert into readiness.rerun (condition, business_date, number, evidence, decided_at)
+select c.condition, c.business_date, c.number, c.evidence, $5
+from unnest($1::text[], $2::date[], $3::integer[], $4::jsonb[]) as c (condition, business_date, number, evidence)
+on conflict do nothing;
+
+-- name: reruns
+-- Registrar: flows that are to be started again: that have had their run before, or never got one because the
+-- launch was decided against. Of several reruns the last one has all in it.
+select f.dag_id, a.business_date, a.number, a.evidence
+from readiness.rerun as a
+join readiness.launch as l using (condition, business_date)
+join readiness.flow as f on f.condition = a.condition and f.gone_at is null and not f.paused and not f.broken
+    and a.business_date >= f.first_date
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = a.business_date
+left join readiness.rerun_run as s
+    on s.dag_id = f.dag_id and s.business_date = a.business_date and s.number = a.number
+where s.run_id is null and (s.attempted_at is null or s.attempted_at < clock_timestamp() - interval '60 seconds')
+  and not exists (select from readiness.rerun as later where later.condition = a.condition
+                  and later.business_date = a.business_date and later.number > a.number)
+  and (l.decision = 'skipped'
+       or r.run_id is not null and (r.repaired_at is null or r.repaired_at < a.decided_at))
+  and a.decided_at > clock_timestamp() - interval '31 days'
+order by a.decided_at, f.dag_id
+limit $1;
+
+-- name: rerun_attempt
+-- Registrar: this flow is started again.
+insert into readiness.rerun_run (dag_id, business_date, number, attempted_at)
+values ($1, $2, $3, clock_timestamp())
+on conflict (dag_id, business_date, number) do update set attempted_at = excluded.attempted_at;
+
+-- name: rerun_started
+-- Registrar: and this is its run.
+update readiness.rerun_run set run_id = $4 where dag_id = $1 and business_date = $2 and number = $3;
+
+-- name: failures
+-- Registrar: flows that are to have a run that has failed.
+select f.dag_id, l.business_date, l.condition, l.evidence
+from readiness.launch as l
+join readiness.flow as f on f.condition = l.condition and f.gone_at is null and not f.paused and not f.broken
+    and l.business_date >= f.first_date
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = l.business_date
+where l.decision = 'failed' and l.published_at is null and r.run_id is null
+  and (r.repaired_at is null or r.repaired_at < clock_timestamp() - interval '60 seconds')
+  and l.decided_at > clock_timestamp() - interval '31 days'
+order by l.decided_at, f.dag_id
+limit $1;
+
 -- name: lineage
 -- Collector: sources that settled and whose own asset event Airflow has not recorded. Only sources
 -- that a flow or the collector names are assets in Airflow.
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured
+       p.setting_id is not null as configured, p.on_deadline
 from readiness.processed_log as p
-where p.state <> 'waiting' and p.event_published_at is null
+where p.state <> 'waiting' and p.state <> 'not_due' and p.event_published_at is null
   and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
   and p.changed_at > clock_timestamp() - interval '3 days'
   and (p.source = any ($2::text[])
@@ -301,3 +384,50 @@ join readiness.processed_log as p on p.business_date = (clock_timestamp() at tim
 -- name: launch
 -- CLI: the launch of a condition for a date.
 select evidence, decided_at, published_at, decision from readiness.launch where condition = $1 and business_date = $2;
+
+-- name: serialise_settings
+-- CLI: one change of settings at a time, until the end of the transaction.
+select pg_advisory_xact_lock(7303, 3);
+
+-- name: in_scope
+-- CLI: whose settings these are, until the end of the transaction.
+select set_config('readiness.scope', $1, true);
+
+-- name: settings_in_force
+-- CLI: the settings in force, of one source or of all.
+select coalesce(s.source_database, o.source_database) || '.' || coalesce(s.source_table, o.source_table) as source,
+       s.setting_id is not null as configured, coalesce(s.deadline, d.default_deadline) as deadline, s.read_from,
+       coalesce(s.log_count, 1) as log_count, coalesce(o.on_late, 'ignore') as on_late,
+       coalesce(o.on_deadline, 'run') as on_deadline, o.calendar, o.owner, o.description,
+       case when s.setting_id is null then o.scope else s.scope end as scope,
+       greatest(s.valid_from, o.valid_from) as since,
+       case when s.valid_from >= o.valid_from or o.option_id is null then s.set_by else o.set_by end as set_by
+from (select * from readiness.log_setting where valid_to is null) as s
+full join (select * from readiness.source_option where valid_to is null) as o
+    on o.source_database = s.source_database and o.source_table = s.source_table
+cross join readiness.deployment as d
+where $1::text is null
+   or $1 = coalesce(s.source_database, o.source_database) || '.' || coalesce(s.source_table, o.source_table);
+
+-- name: settings_history
+-- CLI: all versions of one source's settings.
+select 'settings' as what, valid_from, valid_to, set_by, scope, deadline, read_from, log_count,
+       null as on_late, null as on_deadline, null::text[] as calendar, null as owner, null as description
+from readiness.log_setting where source_database = $1 and source_table = $2
+union all
+select 'options', valid_from, valid_to, set_by, scope, null, null, null, on_late, on_deadline, calendar, owner,
+       description
+from readiness.source_option where source_database = $1 and source_table = $2
+order by valid_from, what;
+
+-- name: set_log_settings
+-- CLI: the seven of one source.
+select readiness.set_log_settings($1, $2, $3, $4, $5, $6, $7);
+
+-- name: set_source_options
+-- CLI: the named settings of one source; null: as it is.
+select readiness.set_source_options($1, $2, $3, $4, $5, $6, $7);
+
+-- name: retire_source
+-- CLI: no settings of this source are in force any more.
+select readiness.retire_source($1, $2);

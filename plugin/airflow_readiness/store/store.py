@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import OnDeadline, Readiness, State
 from airflow_readiness.errors import ReadinessError, SchemaMissing
 from airflow_readiness.store import sql
 
@@ -107,6 +107,7 @@ def readiness_of(row: Row) -> Readiness:
         needed=row["needed"],
         ready_at=row["ready_at"],
         configured=row["configured"],
+        on_deadline=OnDeadline(row.get("on_deadline", "run")),
     )
 
 
