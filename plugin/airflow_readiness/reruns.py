@@ -67,9 +67,10 @@ def _went_without(row: Row, known: Readiness) -> bool:
     outcome = last.outcomes.get(known.source)
     if outcome is Outcome.DEADLINE or (outcome is Outcome.PENDING and last.verdict is Verdict.MISSED):
         return True
-    # published by hand, or around Postgres, before it was there; decided when that was known already
+    # published by hand, or around Postgres, before it was there; and decided, if at all, when it was
     published_at, ready_at = row["published_at"], known.ready_at
-    return bool(row["number"] == 0 and published_at and ready_at and published_at < ready_at)
+    unknown = row["number"] == 0 and (outcome is Outcome.READY or not last.sources)
+    return bool(unknown and published_at and ready_at and published_at < ready_at)
 
 
 def _decided_by_itself(row: Row, condition: Condition) -> bool:

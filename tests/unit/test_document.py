@@ -18,7 +18,7 @@ from airflow_readiness.core.document import (
     load_readiness,
     readiness_to_json,
 )
-from airflow_readiness.core.state import Outcome, Readiness, State
+from airflow_readiness.core.state import OnDeadline, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 NAMES = ("a.t", "b.t", "c.t")
@@ -45,6 +45,7 @@ def _readiness(names: st.SearchStrategy[str]) -> st.SearchStrategy[Readiness]:
         counts,
         ready_at=instants | st.none(),
         configured=st.booleans(),
+        on_deadline=st.sampled_from(OnDeadline),
     )
 
 
@@ -62,10 +63,13 @@ launches = st.builds(
     due_at=instants | st.none(),
     published_at=instants | st.none(),
     verdict=st.sampled_from(Verdict) | st.none(),
+    rerun=st.integers(0, 9),
 )
 
 GOOD = readiness_to_json(Readiness("a.t", DAY, State.WAITING, dt.datetime(2026, 11, 22, 6, tzinfo=UTC), 0, 1))
 GOOD_LAUNCH = {"condition": {"all": ["a.t", "b.t"]}, "business_date": "2026-11-22", "sources": {"a.t": GOOD}}
+#: Fields that a document of an earlier release may not have.
+NEWEST = ("ready_at", "configured", "outcome", "on_deadline")
 LOADERS = [(load_readiness, GOOD), (load_launch, GOOD_LAUNCH)]
 
 
@@ -103,11 +107,12 @@ def test_the_document_in_redis_is_what_its_readers_expect() -> None:
         "needed": 2,
         "ready_at": "2026-11-22T06:30:00+00:00",
         "configured": True,
+        "on_deadline": "run",
     }
 
 
 def test_the_newest_fields_may_be_missing_from_an_old_document() -> None:
-    old = {name: value for name, value in GOOD.items() if name not in ("ready_at", "configured", "outcome")}
+    old = {name: value for name, value in GOOD.items() if name not in NEWEST}
     assert load_readiness(old) == load_readiness(GOOD)
 
 
@@ -154,9 +159,9 @@ def test_a_launch_is_by_deadline_if_it_was_the_flows_own() -> None:
 
 
 @pytest.mark.parametrize("verdict", [None, *Verdict])
-def test_only_what_is_skipped_starts_nothing(verdict: Verdict | None) -> None:
+def test_what_is_skipped_or_fails_starts_nothing(verdict: Verdict | None) -> None:
     launch = Launch(from_json("a.t"), DAY, {}, verdict=verdict)
-    assert launch.starts is (verdict not in (Verdict.SKIPPED, Verdict.WAITING))
+    assert launch.starts is (verdict in (None, Verdict.READY, Verdict.MISSED))
 
 
 def test_a_launch_of_an_earlier_release_starts_its_flows() -> None:
@@ -181,6 +186,8 @@ BAD_VALUES: list[tuple[str, object]] = [
     ("log_count", True),
     ("log_count", "3"),
     ("needed", 1.5),
+    ("on_deadline", "stop"),
+    ("on_deadline", None),
 ]
 
 
@@ -212,6 +219,8 @@ def test_a_missing_field_is_named(field: str) -> None:
         ("published_at", "9999-12-31T23:59:59-05:00"),
         ("verdict", "done"),
         ("verdict", ["ready"]),
+        ("rerun", -1),
+        ("rerun", None),
     ],
 )
 def test_a_launch_with_a_value_that_cannot_be_is_told(field: str, value: object) -> None:

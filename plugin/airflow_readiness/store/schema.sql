@@ -380,7 +380,7 @@ create trigger ring after insert or update on readiness.source_option
 
 -- 'mon-fri', 'mon, 2026-12-26' → the days, in order; 'daily' → null.
 create function readiness.parse_calendar(calendar text) returns text[]
-language plpgsql immutable as $$
+language plpgsql immutable strict as $$
 declare
     names constant text[] := array['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
     part text;
