@@ -206,6 +206,16 @@ async def test_what_was_skipped_by_the_flows_own_deadline_is_never_started(
     assert await arrives(store, report, "hive.a", "09:00") == []
 
 
+async def test_not_even_if_a_row_that_was_committed_late_would_have_been_in_time(
+    store: Store, flow: Do, report: Do
+) -> None:
+    await flow(timed(BOTH, deadline=dt.time(6, 30), on="skip"))
+    assert len((await engine.tick(store, now=at("06:30"))).skipped) == 1
+    await report("hive.b", at("06:20"))
+    await engine.tick(store, now=at("06:40"))
+    assert await arrives(store, report, "hive.a", "09:00") == []
+
+
 @pytest.fixture
 def airflow() -> Airflow:
     airflow = Airflow()
