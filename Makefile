@@ -11,7 +11,7 @@ help:
 	@echo "make test    all tests, on real servers"
 	@echo "make check   formatting, linting, types, import contracts"
 	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
-	@echo "make bench   measure the launch latency on this machine"
+	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path)"
 	@echo "make clean   remove .venv and .demo"
 
 install: $(VENV)/.installed
@@ -40,7 +40,7 @@ faults: install
 	$(BIN)/python -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) $(FAULTS)
 
 bench: install
-	$(BIN)/python -m tests.bench.latency
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick --out .bench) $(BENCH)
 
 clean:
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .demo .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -25,6 +25,7 @@ from airflow.models.dag import DagModel
 from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.errors import ParseImportError
+from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, TaskInstanceState
@@ -242,6 +243,20 @@ def fail_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
             first = not dag.get_task(instance.task_id).upstream_task_ids
             instance.state = TaskInstanceState.FAILED if first else TaskInstanceState.UPSTREAM_FAILED
     return True
+
+
+def keep_pool(name: str) -> bool:
+    """See to it that this pool is there, with one slot that deferred tasks hold too; blocking.
+
+    :return: whether it was not so
+    """
+    with create_session() as session:
+        pool = session.scalar(select(Pool).where(Pool.pool == name))
+        if pool and (pool.slots, pool.include_deferred) == (1, True):
+            return False
+        text = "airflow-readiness: the collector's tasks publish one after the other. Kept at one slot."
+        Pool.create_or_update_pool(name, 1, text, include_deferred=True, session=session)
+        return True
 
 
 def hasten(dag_id: str) -> int:

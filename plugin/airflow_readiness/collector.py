@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 class CollectOperator(BaseOperator):
     """Waits in the triggerer until something is due; publishes it on a worker.
 
-    Launches come in bursts, and from the end of a run until the next one listens in the triggerer five
-    seconds pass. So each run first looks for a moment from the worker.
+    Launches come in bursts, and from the end of a task until the next one listens in the triggerer some
+    seconds pass. So each first looks for a moment from the worker.
+
+    :param sources: sources that are published although no flow waits for them
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, sources: Iterable[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sources = [asset.name for asset in self.outlets if isinstance(asset, Asset)]
+        self.sources = list(sources)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> None:
         """As Airflow does; if the trigger timed out or crashed, find out here what is due."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from airflow_readiness import config, health, metrics, second_starts
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
-from airflow_readiness.core.names import LAUNCH_GROUP
+from airflow_readiness.core.names import LAUNCH_GROUP, POOL
 from airflow_readiness.errors import BadInput
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import condition_of_asset
@@ -53,6 +53,9 @@ class Airflow(Protocol):
 
     def run_id(self, partition_key: str, rerun: int = 0) -> str:
         """The id of the run that these two make."""
+
+    def keep_pool(self, name: str) -> bool:
+        """See to it that this pool has one slot, which deferred tasks hold too. Whether it had not."""
 
     def hasten(self, dag_id: str) -> int:
         """Let the deferred tasks of a DAG time out now. How many there were."""
@@ -107,6 +110,8 @@ class Registrar:
         (clock,) = await store.fetch("clock")
         now = dt.datetime.now(dt.timezone.utc)
         full = self._full_at is None or now - self._full_at >= FULL
+        if await asyncio.to_thread(self._airflow.keep_pool, POOL):
+            log.info("made the pool %s: one slot, for the collector's tasks", POOL)
         wanted = await store.fetch("runs_wanted")
         seen = await asyncio.to_thread(
             self._airflow.look,

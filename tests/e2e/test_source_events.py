@@ -23,7 +23,7 @@ def test_the_graph_shows_what_a_flow_waits_for_and_who_produces_it(world: World)
     assert source["uri"] == "readiness://e2e/control"
     assert source["group"] == "readiness"
     assert [(task["dag_id"], task["task_id"]) for task in source["producing_tasks"]] == [
-        ("readiness_collector", "collect")
+        ("readiness_collector", "collect.turn_00")
     ]
     assert [dag["dag_id"] for dag in source["scheduled_dags"]] == ["control"]
     both = asset(world, "twin.a & twin.b")

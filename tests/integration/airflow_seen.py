@@ -26,6 +26,7 @@ class Airflow:
         self.evidence: list[Launch] = []
         self.refuses: Exception | None = None
         self.hastened: list[str] = []
+        self.pools: list[str] = []
 
     def start_run(self, dag_id: str, key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
         if self.refuses:
@@ -46,6 +47,11 @@ class Airflow:
 
     def run_id(self, key: str, rerun: int = 0) -> str:
         return f"run {key} {rerun}"
+
+    def keep_pool(self, name: str) -> bool:
+        new = name not in self.pools
+        self.pools.append(name)
+        return new
 
     def hasten(self, dag_id: str) -> int:
         self.hastened.append(dag_id)

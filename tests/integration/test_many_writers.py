@@ -104,6 +104,8 @@ async def test_a_hundred_writers_lose_no_log_and_each_source_is_ready_once(
                 return count == len(SOURCES)
 
             await eventually(all_launched, within=30)
+            # and signalled, which comes after
+            await eventually(lambda: sum(became[name, "ready"] for name in SOURCES) >= len(SOURCES), within=30)
         assert await store.connection.fetchval("select count(*) from readiness.fm_log") == needed * len(SOURCES)
         rows = await store.connection.fetch("select source, state, log_count from readiness.processed_log")
         assert {tuple(row) for row in rows} == {(name, "ready", needed) for name in SOURCES}

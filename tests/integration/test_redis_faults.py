@@ -183,7 +183,7 @@ async def test_a_network_that_breaks(
         await at_work.wakes("hive.after", after)
         assert at_work.hub.reconnects
     await alone(admin, eventually)
-    assert proxy.connections == 0
+    await eventually(lambda: proxy.connections == 0)
 
 
 async def test_a_network_that_is_slow_only_delays(

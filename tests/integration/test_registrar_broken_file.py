@@ -40,6 +40,9 @@ class Airflow:
     def run_id(self, key: str, rerun: int = 0) -> str:
         raise AssertionError(key)
 
+    def keep_pool(self, name: str) -> bool:
+        return False
+
     def hasten(self, dag_id: str) -> int:
         raise AssertionError(dag_id)
 

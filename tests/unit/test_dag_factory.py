@@ -21,8 +21,7 @@ FROZEN = set(
 
 
 def _task(dag: DAG) -> Any:
-    (task,) = dag.tasks
-    return task
+    return dag.tasks[0]
 
 
 def _by_id(**arguments: Any) -> dict[str, DAG]:
@@ -50,9 +49,21 @@ def test_none_is_ever_paused_by_airflow(dag: DAG) -> None:
 
 
 def test_each_task_is_tried_again(dag: DAG) -> None:
-    task = _task(dag)
-    assert task.retries == 5
-    assert task.retry_delay == timedelta(seconds=1)
+    assert {task.retries for task in dag.tasks} == {5}
+    assert {task.retry_delay for task in dag.tasks} == {timedelta(seconds=1)}
+
+
+def test_the_collectors_tasks_take_turns_in_a_pool_before_every_other_task() -> None:
+    collector = _by_id()["readiness_collector"]
+    assert len(collector.tasks) > 1
+    assert {task.pool for task in collector.tasks} == {"readiness_collector"}
+    # also where somebody has widened the pool
+    assert collector.max_active_tasks == 1
+    assert not any(task.upstream_task_ids for task in collector.tasks)
+    weights = [task.priority_weight for task in collector.tasks]
+    assert weights == sorted(weights, reverse=True)
+    assert min(weights) > 900
+    assert {task.weight_rule for task in collector.tasks} == {"absolute"}
 
 
 @pytest.fixture
@@ -79,8 +90,12 @@ def test_the_processor_rotates_before_a_worker_would_take_over(monkeypatch: pyte
 
 def test_the_sources_are_outlets_of_the_collector_alone() -> None:
     dags = _by_id(sources=["b.t", "a.t", "b.t"])
-    assert _task(dags["readiness_collector"]).outlets == [source("a.t"), source("b.t")]
-    assert _task(dags["readiness_collector"]).sources == ["a.t", "b.t"]
+    tasks: list[Any] = dags["readiness_collector"].tasks
+    first, *others = tasks
+    assert first.outlets == [source("a.t"), source("b.t")]
+    # one producer is enough for the asset graph
+    assert not any(task.outlets for task in others)
+    assert all(task.sources == ["a.t", "b.t"] for task in (first, *others))
     assert _task(dags["readiness_processor"]).outlets == []
 
 

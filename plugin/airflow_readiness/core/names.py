@@ -17,6 +17,8 @@ KEY_PREFIX: Final = "readiness:"
 #: The two DAGs of ``readiness_dags()``.
 PROCESSOR: Final = "readiness_processor"
 COLLECTOR: Final = "readiness_collector"
+#: The pool of one slot in which the collector's tasks take turns.
+POOL: Final = "readiness_collector"
 #: Says which Postgres the keys in Redis were written from; its absence means that Redis came back empty.
 SNAPSHOT_KEY: Final = "readiness:snapshot"
 

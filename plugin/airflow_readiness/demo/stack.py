@@ -115,6 +115,8 @@ def environment(
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": "8",
+        # LocalExecutor takes tasks beyond its slots, and knows no priority then: the pool bounds them
+        "CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "8",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__FERNET_KEY": keys["fernet"],
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",

@@ -1,0 +1,105 @@
+"""Everything that is measured, in one run: ``make bench`` (``QUICK=1`` for the code path only).
+
+Prints one table, writes ``docs/bench.json``, and draws what the README shows. Nothing is asserted: a row that
+misses its mark says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import inspect
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from tests.bench import in_airflow, plots, rows
+
+#: What is measured, in this order.
+PARTS: dict[str, Callable[[bool], Any]] = {
+    "airflow": in_airflow.measure,
+}
+ROOT = Path(__file__).parents[2]
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cores": os.cpu_count(),
+        "processor": names[0] if names else platform.processor(),
+        "memory_gib": round(psutil.virtual_memory().total / 1024**3),
+        "python": platform.python_version(),
+        "airflow": version("apache-airflow-core"),
+        "date": dt.datetime.now(dt.timezone.utc).date().isoformat(),
+    }
+
+
+def measure(parts: list[str], quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """What these parts have found: their rows, and what the plots need."""
+    found: dict[str, Any] = {"machine": machine(), "quick": quick, "rows": [], "seconds": {}}
+    for name in parts:
+        say(f"{name} …")
+        began = time.monotonic()
+        part = PARTS[name](quick)
+        result = asyncio.run(part) if inspect.iscoroutine(part) else part
+        if not isinstance(result, rows.Found):
+            result = rows.Found(result)
+        found["rows"] += result.rows
+        found |= result.more
+        found["seconds"][name] = round(time.monotonic() - began, 1)
+        say(f"{name}: {found['seconds'][name]:.0f} s")
+    return found
+
+
+def main() -> int:
+    """Measure, print, write and draw."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--quick", action="store_true", help="small numbers, for the code path only")
+    parser.add_argument("--only", nargs="+", default=list(PARTS), choices=list(PARTS), metavar="PART")
+    parser.add_argument("--out", type=Path, default=ROOT, help="the figures and plots go to its docs/")
+    arguments = parser.parse_args()
+    # a deployment that was started is ended, whoever ends this
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    console = Console(width=150 if not sys.stdout.isatty() else None)
+    began = time.monotonic()
+    found = measure(arguments.only, arguments.quick, lambda what: console.print(what, style="dim"))
+    measured: list[rows.Row] = found["rows"]
+    host = found["machine"]
+    title = f"{host['cores']} cores ({host['processor']}), Airflow {host['airflow']}, Python {host['python']}"
+    console.print(rows.table(measured, title))
+    for stage, seconds in found.get("timeline", {}).items():
+        console.print(f"  {seconds:6.2f} s  {stage}")
+    found["seconds"]["all"] = round(time.monotonic() - began, 1)
+    console.print(f"{found['seconds']['all']:.0f} s in all")
+    missed = [row.work for row in measured if row.result == "missed"]
+    console.print("every mark was reached" if not missed else f"missed: {'; '.join(missed)}")
+    if arguments.only == list(PARTS):
+        write(arguments.out, found | {"rows": rows.to_json(measured)})
+    return 0
+
+
+def write(folder: Path, found: dict[str, Any]) -> None:
+    """The figures and the two plots."""
+    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
+    plots.latency(folder / "docs" / "latency.svg", found["launches"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""What is measured in one real Airflow: launches, the collector's turnover, half-ready pairs, many flows."""
+
+from __future__ import annotations
+
+from tests.bench import half_ready, launch, many, turnover
+from tests.bench.deployment import deployment
+from tests.bench.rows import Found
+
+
+def measure(quick: bool) -> Found:
+    """The rows, all latencies (seconds) for the plot, and where the time of a launch goes (seconds)."""
+    flows = 20 if quick else 500
+    dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
+    with deployment(dags, launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows) as running:
+        rows, launches, timeline = launch.run(running, quick)
+        rows += turnover.run(running, quick)
+        rows += half_ready.run(running, quick)
+        rows += many.run(running, flows)
+    return Found(rows, {"launches": launches, "timeline": timeline})

@@ -1,0 +1,151 @@
+"""From the commit of a log row to the first line of the flow's first task, beside three other ways.
+
+Each launch is a business date of its own, in a deployment where nothing else is going on but the two
+slow peers, whose tasks poke once a minute meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import threading
+import time
+
+from tests.bench import timeline
+from tests.bench.deployment import FIRST, Deployment
+from tests.bench.rows import Row
+
+#: Airflow's floor: an asset event by REST.
+_FLOOR = """
+with DAG("floor", schedule=PartitionedAssetTimetable(assets=Asset("floor"))):
+    first()
+"""
+_OURS = """
+with DAG("launched", schedule=ready(source("bench.a") & source("bench.b"))):
+    first()
+"""
+#: A sensor in front of the same task, at the defaults of its poke interval but without a worker of its own.
+_SENSOR = """
+from airflow.providers.redis.sensors.redis_key import RedisKeySensor
+
+def waits_for_redis(dag_id):
+    with DAG(dag_id, schedule=None, max_active_runs=50):
+        RedisKeySensor(task_id="wait", key="bench:{{ run_id }}", redis_conn_id="readiness_redis",
+                       mode="reschedule", poke_interval={period}) >> first()
+
+waits_for_redis("sensor")
+"""
+#: The order's own recipe: a collector every minute, sensors that poke every minute.
+_RECIPE = """
+from datetime import timedelta
+
+import pendulum
+
+waits_for_redis("recipe")
+
+every = {"schedule": timedelta(seconds={period}), "start_date": pendulum.datetime(2026, 1, 1)}
+
+with DAG("recipe_collector", catchup=False, **every):
+    @task
+    def collect():
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+        from airflow.providers.redis.hooks.redis import RedisHook
+
+        rows = PostgresHook("readiness_postgres").get_records("select run_id from recipe_log")
+        for (run_id,) in rows:
+            RedisHook("readiness_redis").get_conn().set(f"bench:{run_id}", "ready")
+
+    collect()
+"""
+FLOWS = 1
+
+
+def dags(quick: bool) -> dict[str, str]:
+    """The DAG file."""
+    slow = (_SENSOR + _RECIPE).replace("{period}", str(_period(quick)))
+    return {"launch.py": FIRST + _FLOOR + _OURS + slow}
+
+
+def _period(quick: bool) -> int:
+    """Seconds between two looks of the slow peers."""
+    return 5 if quick else 60
+
+
+class Slow(threading.Thread):
+    """The two ways that look once a minute: their sources become ready spread over one minute."""
+
+    def __init__(self, running: Deployment, count: int, period: int) -> None:
+        super().__init__(name="slow peers")
+        self._running = running
+        self._count = count
+        self._period = period
+        self._sent: dict[str, dict[str, float]] = {"sensor": {}, "recipe": {}}
+
+    def run(self) -> None:
+        self._running.stack.sql("create table if not exists recipe_log (run_id text)")
+        waiting = [(dag_id, self._start(dag_id, n)) for n in range(self._count) for dag_id in self._sent]
+        # their sensors have looked once by then
+        time.sleep(self._period / 3)
+        for dag_id, run_id in waiting:
+            if dag_id == "sensor":
+                self._redis("set", f"bench:{run_id}", "ready")
+            else:
+                self._running.stack.sql("insert into recipe_log values ($1)", run_id)
+            self._sent[dag_id][run_id] = time.time()
+            time.sleep(self._period / len(waiting))
+
+    def _start(self, dag_id: str, number: int) -> str:
+        run_id = f"{dag_id}_{number}"
+        path = f"/api/v2/dags/{dag_id}/dagRuns"
+        self._running.stack.rest.call("POST", path, {"dag_run_id": run_id, "logical_date": None})
+        return run_id
+
+    def _redis(self, *command: str) -> None:
+        import redis
+
+        with redis.Redis(port=self._running.stack.redis.port) as client:
+            client.execute_command(*command)
+
+    def seconds(self, dag_id: str) -> list[float]:
+        """How long each took, once all are there."""
+        self.join()
+        return [self._running.wait_until_began(dag_id, key, 200) - at for key, at in self._sent[dag_id].items()]
+
+
+def _floor(running: Deployment, asset_id: int, key: str) -> float:
+    body = {"asset_id": asset_id, "partition_key": key, "extra": {}}
+    running.stack.rest.call("POST", "/api/v2/assets/events", body)
+    posted = time.time()
+    return running.wait_until_began("floor", key) - posted
+
+
+def run(running: Deployment, quick: bool) -> tuple[list[Row], dict[str, list[float]], dict[str, float]]:
+    """The rows, all latencies (seconds) for the plot, and where the time of ours goes (seconds)."""
+    count = 2 if quick else int(os.environ.get("LAUNCHES", "10"))
+    slow = Slow(running, 1 if quick else 8, _period(quick))
+    slow.start()
+    days = [running.day(number) for number in range(count + 1)]
+    running.expect(["bench.a", "bench.b"], days)
+    running.log(["bench.a"], days)
+    asset_id = running.asset("floor")
+    ours, floors, stages = [], [], []
+    for day in days:
+        running.wait_until_quiet()
+        floors.append(_floor(running, asset_id, day.isoformat()))
+        time.sleep(random.random())
+        committed = running.log(["bench.b"], [day])
+        ours.append(running.wait_until_began("launched", day.isoformat()) - committed)
+        running.drop_lineage()
+        stages.append(timeline.of_launch(running, "bench.a & bench.b", "launched", day, committed))
+    # the first of each is cold: the imports of a worker that has never run such a task
+    seconds = {"floor": floors[1:], "ours": ours[1:]}
+    seconds |= {dag_id: slow.seconds(dag_id) for dag_id in ("sensor", "recipe")}
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    rows = [
+        Row("launch, median", median["ours"], "s", "asset event by REST", median["floor"], 2),
+        Row("launch, worst", max(seconds["ours"]), "s", "asset event by REST", max(seconds["floor"])),
+        Row("launch, median", median["ours"], "s", "RedisKeySensor, 60 s", median["sensor"], 0.1),
+        Row("launch, median", median["ours"], "s", "collector and sensors every minute", median["recipe"], 0.1),
+    ]
+    return rows, seconds, timeline.medians(stages[1:])
