@@ -21,7 +21,7 @@ from tests.statsd import settings, statsd
 
 HERE = Path(__file__).parent
 #: how many flows the files in dags/ have
-FLOWS = 71
+FLOWS = 76
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ class Options:
     #: weekdays (0 is Monday) and dates on which it is due; none: every day
     calendar: frozenset[int | dt.date] | None = None
     on_deadline: str = "run"
+    on_late: str = "ignore"
 
     def due(self, day: dt.date) -> bool:
         return self.calendar is None or day in self.calendar or day.weekday() in self.calendar
@@ -82,6 +83,7 @@ class Known:
     asked_for: bool = False
     closed: bool = False
     on_deadline: str = "run"
+    on_late: str = "ignore"
 
     def shown(self) -> tuple[object, ...]:
         """What the table must hold."""
@@ -134,6 +136,11 @@ class Model:
         elif deadline is not None and known.state == "waiting":
             known.override = deadline
 
+    def retire(self, source: str) -> None:
+        """No settings of a source are in force any more."""
+        self.settings.pop(source, None)
+        self.options.pop(source, None)
+
     def advance(self, at: dt.datetime) -> None:
         """The calendar goes on; then every unmet date is judged as of this instant."""
         tracked = {*self.settings, *(name for flow in self.flows.values() for name in flow.sources)}
@@ -179,7 +186,7 @@ class Model:
         times = sorted(self.of_date(source, day, at).values())
         known.window, known.log_count = window, len(times)
         options = self.options.get(source, Options())
-        due, known.on_deadline = options.due(day), options.on_deadline
+        due, known.on_deadline, known.on_late = options.due(day), options.on_deadline, options.on_late
         if len(times) >= needed and window.start <= at:
             known.ready_at = max(times[needed - 1], window.start)
             in_time = known.ready_at <= deadline or not due

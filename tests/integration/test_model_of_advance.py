@@ -103,7 +103,7 @@ class Advance(RuleBasedStateMachine):
                 "delete from readiness.processed_log; delete from readiness.log_setting; "
                 "delete from readiness.flow; delete from readiness.fm_log; "
                 "delete from readiness.launch; delete from readiness.launch_plan; "
-                "delete from readiness.source_option"
+                "delete from readiness.source_option; delete from readiness.rerun"
             )
         )
         self.do(self.store.run("set_deployment", zone, DEFAULT.deadline))
@@ -134,8 +134,9 @@ class Advance(RuleBasedStateMachine):
         source=sources,
         calendar=st.sampled_from(["daily", "daily", "mon-fri", "sat,sun", "today"]),
         on_deadline=st.sampled_from(["run", "run", "skip", "fail"]),
+        on_late=st.sampled_from(["ignore", "rerun"]),
     )
-    def set_options(self, source: str, calendar: str, on_deadline: str) -> None:
+    def set_options(self, source: str, calendar: str, on_deadline: str, on_late: str) -> None:
         days: frozenset[int | dt.date] | None = {
             "daily": None,
             "mon-fri": frozenset(range(5)),
@@ -144,13 +145,20 @@ class Advance(RuleBasedStateMachine):
         }[calendar]
         self.do(
             self.store.connection.execute(
-                "select readiness.set_source_options($1, $2, calendar => $3, on_deadline => $4)",
+                "select readiness.set_source_options($1, $2, calendar => $3, on_deadline => $4, on_late => $5)",
                 *source.split("."),
                 self.today().isoformat() if calendar == "today" else calendar,
                 on_deadline,
+                on_late,
             )
         )
-        self.model.options[source] = Options(days, on_deadline)
+        self.model.options[source] = Options(days, on_deadline, on_late)
+
+    @rule(source=sources)
+    def retire(self, source: str) -> None:
+        query = "select readiness.retire_source($1, $2)"
+        self.do(self.store.connection.execute(query, *source.split(".")))
+        self.model.retire(source)
 
     @rule(data=st.data(), source=sources, dated=st.booleans(), late=st.booleans())
     def log(self, data: st.DataObject, source: str, dated: bool, late: bool) -> None:

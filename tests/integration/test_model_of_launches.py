@@ -1,8 +1,9 @@
-"""The engine's decisions against the model, over random histories: which flows are launched, and skipped.
+"""The engine's decisions against the model, over random histories: what is launched, skipped, and made again.
 
 The machine is that of ``advance()``, with flows whose conditions have times of their own. After each step
 exactly those (condition, date) are decided that somebody decides who lives through every instant; none of
-them falls due before the processor wakes by itself.
+them falls due before the processor wakes by itself. And exactly those are made again that went without a
+source that has come late and says so, each once.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ conditions = st.one_of(
     st.builds(lambda clock: {"at_least": {"n": 2, "of": [A, B, timed(A, deadline=clock)], "grace": 900}}, late),
 )
 
-Decisions = dict[tuple[str, dt.date], str]
+Pair = tuple[str, dt.date]
+#: ready, missed, skipped or failed
+Decisions = dict[Pair, str]
+#: what was known at a start: its verdict, and the state of each source
+Start = tuple[str, dict[str, str]]
 
 
 def of_date(model: Model, condition: str, day: dt.date) -> Day:
@@ -82,13 +87,25 @@ def decide(model: Model, at: dt.datetime, before: Decisions) -> Decisions:
             if pair in found or not facts.facts:
                 continue
             tree = json.loads(flow.condition)
-            decision, _ = facts.decide(tree, at)
-            if decision == "launched":
-                rest = facts.pruned(tree)
-                found[pair] = "ready" if rest is None or facts.is_ready(rest, at) else "missed"
-            elif decision != "waiting":
-                found[pair] = decision
+            if (said := verdict(facts, tree, at)) != "waiting":
+                found[pair] = said
     return found
+
+
+def verdict(facts: Day, tree: Any, at: dt.datetime) -> str:
+    """What a condition is at an instant."""
+    decision, _ = facts.decide(tree, at)
+    if decision != "launched":
+        return decision
+    rest = facts.pruned(tree)
+    return "ready" if rest is None or facts.is_ready(rest, at) else "missed"
+
+
+def went_without(start: Start, source: str) -> bool:
+    """Whether a source was missing at a start, and was needed."""
+    said, states = start
+    state = states.get(source, "waiting")
+    return state == "missed" or (state == "waiting" and said == "missed")
 
 
 class Launches(Advance):
@@ -97,7 +114,11 @@ class Launches(Advance):
     def __init__(self) -> None:
         super().__init__()
         self.decisions: Decisions = {}
-        self.flows_changed = False
+        #: the first one is the launch, or what was decided instead
+        self.starts: dict[Pair, list[Start]] = {}
+        #: launches that a worker has taken
+        self.taken: set[Pair] = set()
+        self.everything = False
 
     @rule(condition=conditions, ahead=st.integers(-3, 2))
     def add_flow(self, condition: Any, ahead: int) -> None:
@@ -113,14 +134,25 @@ class Launches(Advance):
             )
         )
         self.model.flows[name] = Flow(parsed.sources, first, json.dumps(parsed.to_json(), sort_keys=True))
-        # the bell
-        self.flows_changed = True
+        self.start_anew()
+
+    @rule()
+    def start_anew(self) -> None:
+        """The processor is new, or a flow has rung: it looks at everything."""
+        self.everything = True
         self.settle()
 
+    @rule()
+    def take(self) -> None:
+        """A worker takes what is launched, and publishes it."""
+        rows = self.do(self.store.fetch("outbox", 1000))
+        self.do(self.store.run_pairs("attempt", [(row["condition"], row["business_date"]) for row in rows]))
+        self.taken |= {pair for pair, said in self.decisions.items() if said in ("ready", "missed")}
+
     def advance(self) -> object:
-        everything, self.flows_changed = self.flows_changed, False
+        everything, self.everything = self.everything, False
         result = self.do(engine.tick(self.store, everything=everything, now=self.at))
-        return [*result.changed, *result.launched, *result.skipped]
+        return [*result.changed, *result.launched, *result.skipped, *result.again]
 
     def agree(self) -> None:
         super().agree()
@@ -135,11 +167,59 @@ class Launches(Advance):
                 row["verdict"] if row["verdict"] in ("skipped", "failed") else "launched"
             )
         self.decisions = decide(self.model, self.at, self.decisions)
+        for pair, said in self.decisions.items():
+            self.starts.setdefault(pair, [(said, self.states(pair))])
+        self.start_again()
+        self.agree_on_reruns()
         product = {
             (json.dumps(row["expression"], sort_keys=True), row["business_date"]): row["verdict"]
             for row in rows
         }
         assert product == self.decisions
+
+    def states(self, pair: Pair) -> dict[str, str]:
+        condition, day = pair
+        names = from_json(json.loads(condition)).sources
+        return {name: self.model.known[name, day].state for name in names if (name, day) in self.model.known}
+
+    def start_again(self) -> None:
+        """The model of ``on_late = rerun``: what is started again, or told what is known by now."""
+        waiting = {(flow.condition, day) for flow in self.model.flows.values() for _, day in self.model.known
+                   if day >= flow.first_date}  # fmt: skip
+        for pair in waiting & self.decisions.keys():
+            condition, day = pair
+            tree, states = json.loads(condition), self.states(pair)
+            late = [name for name, state in states.items() if state == "late"
+                    and self.model.known[name, day].on_late == "rerun"]  # fmt: skip
+            said = verdict(of_date(self.model, condition, day), tree, self.at)
+            if not late or said not in ("ready", "missed") or day < self.at.date() - dt.timedelta(days=31):
+                continue
+            decision = self.decisions[pair]
+            if decision in ("ready", "missed") and pair not in self.taken:
+                self.starts[pair] = [(said, states)]
+                self.decisions[pair] = said
+            elif any(went_without(self.starts[pair][-1], name) for name in late):
+                by_itself = isinstance(tree, dict) and tree.get("timed", {}).get("on") == "skip"
+                if not (decision == "skipped" and by_itself):
+                    self.starts[pair].append((said, states))
+
+    def agree_on_reruns(self) -> None:
+        rows = self.do(
+            self.store.connection.fetch(
+                "select business_date, number, evidence ->> 'verdict' as verdict, "
+                "evidence -> 'condition' as expression from readiness.rerun order by number"
+            )
+        )
+        product: dict[Pair, list[tuple[int, str]]] = {}
+        for row in rows:
+            pair = json.dumps(row["expression"], sort_keys=True), row["business_date"]
+            product.setdefault(pair, []).append((row["number"], row["verdict"]))
+        expected = {
+            pair: [(number, said) for number, (said, _) in enumerate(starts) if number]
+            for pair, starts in self.starts.items()
+            if len(starts) > 1
+        }
+        assert product == expected
 
     def slept(self, asleep: Model, until: dt.datetime) -> None:
         assert decide(asleep, until, self.decisions) == self.decisions, "decided before next_wake"

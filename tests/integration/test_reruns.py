@@ -197,6 +197,30 @@ async def test_what_was_skipped_for_want_of_it_is_started_when_it_comes(
     assert set(again.outcomes.values()) == {Outcome.READY}
 
 
+async def test_what_was_skipped_is_started_also_if_the_last_that_stopped_it_does_not_say_so(
+    store: Store, flow: Do, report: Do, options: Do
+) -> None:
+    await flow(BOTH)
+    await options("hive.a", on_deadline="skip")
+    await options("hive.b", on_deadline="skip", on_late="ignore")
+    await engine.tick(store, now=at("07:00"))
+    assert await arrives(store, report, "hive.a", "09:00") == []
+    assert len(await arrives(store, report, "hive.b", "10:00")) == 1
+    assert (await engine.tick(store, everything=True, now=at("11:00"))).again == []
+
+
+async def test_a_launch_is_never_told_that_it_is_skipped(
+    store: Store, flow: Do, report: Do, options: Do
+) -> None:
+    await flow(timed(BOTH, deadline=dt.time(5)))
+    await options("hive.b", on_deadline="skip")
+    (launch,) = (await engine.tick(store, now=at("05:00"))).launched
+    await engine.tick(store, now=at("07:00"))
+    assert await arrives(store, report, "hive.a", "09:00") == []
+    (row,) = await store.fetch("outbox", 5)
+    assert launch_of(row) == launch
+
+
 async def test_what_was_skipped_by_the_flows_own_deadline_is_never_started(
     store: Store, flow: Do, report: Do
 ) -> None:

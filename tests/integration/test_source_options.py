@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_readiness.core.settings import WEEKDAYS, parse_calendar
 from airflow_readiness.errors import BadInput
-from airflow_readiness.store.store import Store
+from airflow_readiness.store.store import Store, open_store
 
 Do = Callable[..., Awaitable[None]]
 SET = "select readiness.set_source_options('hive', 'sales', {})"
@@ -168,3 +168,20 @@ async def test_who_applies_a_file_says_whose_it_is(store: Store, set_settings: D
     rows = await store.connection.fetch("select scope from readiness.log_setting order by setting_id")
     assert [row["scope"] for row in rows] == ["sales", None]
     assert [row["scope"] for row in await options(store)] == ["sales"]
+
+
+@pytest.mark.parametrize(
+    "query", [SET.format("owner => 'x'"), "select readiness.retire_source('hive', 'sales')"]
+)
+async def test_what_changes_rings_so_that_it_holds_at_once(
+    store: Store,
+    dsn: dict[str, Any],
+    eventually: Callable[..., Awaitable[Any]],
+    query: str,
+) -> None:
+    await store.connection.execute(SET.format("owner => 'team'"))
+    heard: list[str] = []
+    async with open_store(dsn) as listener:
+        await listener.ring_on(heard.append)
+        await store.connection.execute(query)
+        await eventually(lambda: "source_option" in heard)
