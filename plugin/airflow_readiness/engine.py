@@ -18,7 +18,7 @@ from airflow_readiness.core.condition import Condition, Moment, from_json
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.judge import judge
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import Readiness
 from airflow_readiness.reruns import rerun
 from airflow_readiness.signal import snapshot
 from airflow_readiness.store.store import Row, Store, open_store, readiness_of
@@ -63,10 +63,12 @@ async def tick(store: Store, *, everything: bool = False, now: dt.datetime | Non
         now = now or await clock(store)
         rows = await store.fetch("advance", now)
         changed = [readiness_of(row) for row in rows]
-        late = [row for row in rows if row["state"] == State.LATE.value and row["on_late"] == "rerun"]
+        late: list[Row] = []
         pairs = list(await store.fetch("due_plans", now))
         if changed:
-            pairs += await store.fetch_pairs("touched_pairs", ((s.source, s.business_date) for s in changed))
+            sources = [(s.source, s.business_date) for s in changed]
+            pairs += await store.fetch_pairs("touched_pairs", sources)
+            late += await store.fetch_pairs("touched_reruns", sources)
         if everything:
             # beside what changed: that may be a date longer ago than these go back
             pairs += await store.fetch("open_pairs", now)

@@ -20,7 +20,7 @@ Pair = tuple[str, dt.date]
 
 
 async def rerun(store: Store, late: Iterable[Pair], now: dt.datetime, timezone: str) -> list[Launch]:
-    """Decide to start again what was started without these sources, each of which is late.
+    """Decide to start again what was started, or skipped, without these sources, each of which is late.
 
     A launch that no worker has taken yet is told what is known by now instead.
 
@@ -36,10 +36,13 @@ async def rerun(store: Store, late: Iterable[Pair], now: dt.datetime, timezone: 
         states = {name: known[name, day] for name in condition.sources if (name, day) in known}
         names = [name for name in condition.sources if (name, day) in pairs and _is_late(states.get(name))]
         launch = judge(condition, states, Moment(now, day, timezone))
+        if not (launch.decided_at and launch.starts):
+            # another one forbids it; what was launched before stays as it was
+            continue
         if row["untaken"]:
             told = dataclasses.replace(launch, decided_at=row["decided_at"])
             await store.run("tell_launch", condition.text, day, told.to_json())
-        elif launch.decided_at and launch.starts and any(_went_without(row, states[name]) for name in names):
+        elif any(_went_without(row, states[name]) for name in names):
             if not _decided_by_itself(row, condition):
                 again.append(dataclasses.replace(launch, rerun=row["number"] + 1))
     if again:

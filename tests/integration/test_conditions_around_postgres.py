@@ -217,7 +217,7 @@ async def test_a_sensor_ends_its_wait_when_the_flow_is_skipped_and_so_is_its_tas
     assert (launch.verdict, launch.starts) == (Verdict.SKIPPED, False)
     written = source("hive.a").deadline(f"{clock(-MINUTE):%H:%M}", on="skip")
     sensor = ReadySensor(task_id="wait", condition=written)
-    with pytest.raises(AirflowSkipException, match=f"was not satisfied for {today} by its own deadline"):
+    with pytest.raises(AirflowSkipException, match=f"for {today} is skipped: the flow's own deadline"):
         sensor.resume({}, {"launch": launch.to_json()})
 
 

@@ -3,7 +3,7 @@
 -- name: advance
 -- Engine: apply the settings to the logs; what changed.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured, on_deadline, on_late
+       setting_id is not null as configured, on_deadline
 from readiness.advance($1);
 
 -- name: clock
@@ -182,6 +182,19 @@ where r.dag_id = c.dag_id and r.business_date = c.business_date;
 -- Engine: sources of the last month that came late, and whose flows are to be started again.
 select source, business_date from readiness.processed_log
 where state = 'late' and on_late = 'rerun' and business_date >= $1::timestamptz::date - 31;
+
+-- name: touched_reruns
+-- Engine: the same, of the conditions that these sources touch: one may wait for a start that another forbids.
+with late as materialized (
+    select source, business_date from readiness.processed_log
+    where state = 'late' and on_late = 'rerun' and business_date = any ($2::date[])
+)
+select distinct l.source, l.business_date
+from late as l
+join readiness.flow as f on f.gone_at is null and f.sources @> array[l.source] and l.business_date >= f.first_date
+cross join unnest(f.sources) as s
+join unnest($1::text[], $2::date[]) as c (source, business_date)
+    on c.source = s and c.business_date = l.business_date;
 
 -- name: starts_without
 -- Engine: what was decided of the conditions that these sources touch, and the evidence of the last start.

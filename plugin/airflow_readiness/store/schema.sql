@@ -537,6 +537,8 @@ create table readiness.launch_plan (
     due_at timestamptz not null,
     primary key (condition, business_date)
 );
+create index launch_plan_due on readiness.launch_plan (due_at);
+
 -- A launch that is made again: a source that it went without came late, and says on_late = rerun.
 create table readiness.rerun (
     condition text not null,
@@ -556,7 +558,6 @@ create table readiness.rerun_run (
     attempted_at timestamptz not null,
     primary key (dag_id, business_date, number)
 );
-create index launch_plan_due on readiness.launch_plan (due_at);
 
 -- Which run a launch made of which flow; run_id null: none, and none is coming, so it is repaired.
 create table readiness.launch_run (
@@ -577,7 +578,7 @@ create table readiness.processed_log (
     source_table text not null,
     business_date date not null,
     source text not null generated always as (source_database || '.' || source_table) stored,
-    state text not null default 'waiting' 
+    state text not null default 'waiting'
         check (state in ('waiting', 'ready', 'missed', 'late', 'not_due')),
     -- the logs
     log_count integer not null default 0,
@@ -611,7 +612,6 @@ create index processed_log_unmet on readiness.processed_log (business_date)
     where state in ('waiting', 'missed', 'not_due') and not closed;
 create index processed_log_event on readiness.processed_log (changed_at)
     where state <> 'waiting' and event_published_at is null;
-
 create index processed_log_rerun on readiness.processed_log (business_date)
     where state = 'late' and on_late = 'rerun';
 
