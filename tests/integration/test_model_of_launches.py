@@ -8,6 +8,7 @@ source that has come late and says so, each once.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -16,13 +17,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from airflow_readiness import engine
 from airflow_readiness.core.condition import from_json
 from tests.conditions_model import Day, Fact
-from tests.integration.model import Flow, Model
-from tests.integration.test_model_of_advance import Advance, Database
+from tests.integration.model import Flow, Log, Model, Options
+from tests.integration.test_model_of_advance import DEFAULT, SOURCES, Advance, Database, clocks, starts
 from tests.integration.test_model_of_advance import database as database
 
 EXAMPLES = int(os.environ.get("READINESS_EXAMPLES", "0"))
@@ -120,6 +121,14 @@ class Launches(Advance):
         self.taken: set[Pair] = set()
         self.everything = False
 
+    @initialize(start=starts, clock=clocks, ahead=st.integers(-1, 1), condition=conditions)
+    def begin(self, start: tuple[str, str], clock: dt.time, ahead: int, condition: Any) -> None:
+        """There is a flow from the beginning on; what comes late starts it again unless it says otherwise."""
+        super().begin(start, clock, ahead)
+        for source in SOURCES:
+            self.set_options(source, "daily", "run", "rerun")
+        self.add_flow(condition, -1)
+
     @rule(condition=conditions, ahead=st.integers(-3, 2))
     def add_flow(self, condition: Any, ahead: int) -> None:
         parsed = from_json(condition)
@@ -148,6 +157,28 @@ class Launches(Advance):
         rows = self.do(self.store.fetch("outbox", 1000))
         self.do(self.store.run_pairs("attempt", [(row["condition"], row["business_date"]) for row in rows]))
         self.taken |= {pair for pair, said in self.decisions.items() if said in ("ready", "missed")}
+
+    @rule(data=st.data(), taken=st.booleans(), on_late=st.sampled_from(["rerun", "rerun", "ignore"]))
+    def come_late(self, data: st.DataObject, taken: bool, on_late: str) -> None:
+        """Something that was missed comes after all, maybe when the flows have been started."""
+        missed = [pair for pair, known in self.model.known.items()
+                  if known.state == "missed" and not known.closed]  # fmt: skip
+        if not missed:
+            return
+        source, day = data.draw(st.sampled_from(sorted(missed)))
+        if taken:
+            self.take()
+        options = self.model.options.get(source, Options())
+        if on_late != options.on_late:
+            query = "select readiness.set_source_options($1, $2, on_late => $3)"
+            self.do(self.store.connection.execute(query, *source.split("."), on_late))
+            self.model.options[source] = dataclasses.replace(options, on_late=on_late)
+        for _ in range(self.model.settings.get(source, DEFAULT).needed):
+            load_id = f"load {next(self.numbers)}"
+            query = "select readiness.report_log($1, $2, $3, load_id => $4, logged_at => $5)"
+            self.do(self.store.connection.execute(query, *source.split("."), day, load_id, self.at))
+            self.model.logs.append(Log(source, day, self.at, load_id))
+        self.settle()
 
     def advance(self) -> object:
         everything, self.everything = self.everything, False
