@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 HISTORY: Final = dt.timedelta(days=31)
 OVERLAP: Final = dt.timedelta(seconds=120)
 FULL: Final = dt.timedelta(seconds=300)
+#: How far back it looks for launches without runs between two of those: more than twice that.
+LATELY: Final = dt.timedelta(seconds=900)
 #: Flows that are started at one look, at the most.
 REPAIRS: Final = 20
 #: Seconds between two attempts to become the one that works.
@@ -68,6 +70,8 @@ class Registrar:
         self._airflow = airflow
         self._full_at: dt.datetime | None = None
         self._flows: tuple[list[FlowSeen], list[str]] = ([], [])
+        #: a flow that is new may have missed the launch of today, whenever that was
+        self._flows_changed = False
         self._complained: set[str] = set()
         self._outage = ""
 
@@ -112,7 +116,7 @@ class Registrar:
         full = self._full_at is None or now - self._full_at >= FULL
         if await asyncio.to_thread(self._airflow.keep_pool, POOL):
             log.info("made the pool %s: one slot, for the collector's tasks", POOL)
-        wanted = await store.fetch("runs_wanted")
+        wanted = await self._runs_wanted(store, full, now)
         seen = await asyncio.to_thread(
             self._airflow.look,
             now - (HISTORY if full else OVERLAP),
@@ -123,6 +127,7 @@ class Registrar:
             if full or flows != self._flows:
                 # writing them rings the processor, even if no row changes
                 await self._write_flows(store, *flows)
+                self._flows_changed = True
             await self._write_events(store, seen.events)
             await self._write_runs(store, wanted, seen.runs)
             detail = {"flows": len(seen.flows), "triggerers": seen.triggerers, "paused": list(seen.paused)}
@@ -134,6 +139,14 @@ class Registrar:
         await second_starts.rerun(store, self._airflow, self._complain)
         await second_starts.fail(store, self._airflow, self._complain)
         return seen
+
+    async def _runs_wanted(self, store: Store, full: bool, now: dt.datetime) -> list[Row]:
+        if full or self._flows_changed:
+            wanted = await store.fetch("runs_wanted")
+        else:
+            wanted = await store.fetch("runs_wanted_lately", now - LATELY)
+        self._flows_changed = False
+        return wanted
 
     async def _repair(self, store: Store) -> None:
         """Start, each by itself, the flows that missed their launch: no event for everybody."""

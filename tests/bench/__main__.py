@@ -24,10 +24,14 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import in_airflow, plots, rows
+from tests.bench import authoring, hub, in_airflow, plots, rows, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
+    "hub": hub.measure,
+    "postgres": store.measure,
+    "authoring": authoring.measure,
+    "triggerer": triggerer.measure,
     "airflow": in_airflow.measure,
 }
 ROOT = Path(__file__).parents[2]
@@ -96,7 +100,7 @@ def main() -> int:
 
 def write(folder: Path, found: dict[str, Any]) -> None:
     """The figures and the two plots."""
-    (folder / "docs").mkdir(exist_ok=True)
+    (folder / "docs").mkdir(parents=True, exist_ok=True)
     (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
 

@@ -112,6 +112,12 @@ class Deployment:
         self.drop_lineage()
         return seconds
 
+    def wait_until_known(self, like: str, count: int) -> None:
+        """Until so many dates of these sources are ready; of that, Airflow is told nothing."""
+        query = "select count(*) as n from readiness.processed_log where source like $1 and state = 'ready'"
+        wait_until(lambda: self.stack.sql(query, like)[0]["n"] >= count, 120, f"{count} dates of {like}")
+        self.drop_lineage()
+
     def drop_lineage(self) -> None:
         """Spare Airflow the source events of what was measured: they are not part of what comes next."""
         self.stack.sql(

@@ -12,8 +12,8 @@ def measure(quick: bool) -> Found:
     flows = 20 if quick else 500
     dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
     with deployment(dags, launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows) as running:
-        rows, launches, timeline = launch.run(running, quick)
-        rows += turnover.run(running, quick)
-        rows += half_ready.run(running, quick)
-        rows += many.run(running, flows)
-    return Found(rows, {"launches": launches, "timeline": timeline})
+        launched = launch.run(running, quick)
+        after = turnover.run(running, quick)
+        seconds = launched.all_seconds()
+        rows = launch.rows(seconds) + after + half_ready.run(running, quick) + many.run(running, flows)
+    return Found(rows, {"launches": seconds, "timeline": launched.stages})

@@ -11,6 +11,7 @@ import random
 import statistics
 import threading
 import time
+from dataclasses import dataclass
 
 from tests.bench import timeline
 from tests.bench.deployment import FIRST, Deployment
@@ -120,11 +121,26 @@ def _floor(running: Deployment, asset_id: int, key: str) -> float:
     return running.wait_until_began("floor", key) - posted
 
 
-def run(running: Deployment, quick: bool) -> tuple[list[Row], dict[str, list[float]], dict[str, float]]:
-    """The rows, all latencies (seconds) for the plot, and where the time of ours goes (seconds)."""
-    count = 2 if quick else int(os.environ.get("LAUNCHES", "10"))
+@dataclass(frozen=True)
+class Launches:
+    """What was measured; the slow peers may still be at work."""
+
+    #: by this launcher and by Airflow's floor
+    seconds: dict[str, list[float]]
+    #: where the time of ours goes: medians (seconds)
+    stages: dict[str, float]
+    slow: Slow
+
+    def all_seconds(self) -> dict[str, list[float]]:
+        """Of all four ways, once the slow ones have launched all of theirs."""
+        return self.seconds | {dag_id: self.slow.seconds(dag_id) for dag_id in ("sensor", "recipe")}
+
+
+def run(running: Deployment, quick: bool) -> Launches:
+    """Launch by this launcher and by Airflow's floor in turn, beside the slow peers."""
     slow = Slow(running, 1 if quick else 8, _period(quick))
     slow.start()
+    count = 2 if quick else int(os.environ.get("LAUNCHES", "10"))
     days = [running.day(number) for number in range(count + 1)]
     running.expect(["bench.a", "bench.b"], days)
     running.log(["bench.a"], days)
@@ -139,13 +155,15 @@ def run(running: Deployment, quick: bool) -> tuple[list[Row], dict[str, list[flo
         running.drop_lineage()
         stages.append(timeline.of_launch(running, "bench.a & bench.b", "launched", day, committed))
     # the first of each is cold: the imports of a worker that has never run such a task
-    seconds = {"floor": floors[1:], "ours": ours[1:]}
-    seconds |= {dag_id: slow.seconds(dag_id) for dag_id in ("sensor", "recipe")}
+    return Launches({"floor": floors[1:], "ours": ours[1:]}, timeline.medians(stages[1:]), slow)
+
+
+def rows(seconds: dict[str, list[float]]) -> list[Row]:
+    """The median beside each of the others."""
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    rows = [
+    return [
         Row("launch, median", median["ours"], "s", "asset event by REST", median["floor"], 2),
         Row("launch, worst", max(seconds["ours"]), "s", "asset event by REST", max(seconds["floor"])),
         Row("launch, median", median["ours"], "s", "RedisKeySensor, 60 s", median["sensor"], 0.1),
         Row("launch, median", median["ours"], "s", "collector and sensors every minute", median["recipe"], 0.1),
     ]
-    return rows, seconds, timeline.medians(stages[1:])

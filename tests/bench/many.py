@@ -5,6 +5,7 @@ Airflow's own way: ``PartitionedAssetTimetable(a & b)``, and a task for each sou
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -14,19 +15,20 @@ from tests.bench.rows import Row
 
 #: How many times our time Airflow's own way is given.
 PATIENCE = 5.1
+#: Flows in a file, and pairs of sources of a publishing DAG: each worker reads the whole file.
+_PART = 25
 
 _OURS = """
-for number in range({count}):
+for number in range({start}, {stop}):
     with DAG(f"many_{number}", schedule=ready(source(f"many.a{number}") & source(f"many.b{number}"))):
         first()
 """
 _NATIVE = """
-for number in range({count}):
+for number in range({start}, {stop}):
     assets = Asset(f"native.a{number}") & Asset(f"native.b{number}")
     with DAG(f"native_{number}", schedule=PartitionedAssetTimetable(assets=assets)):
         first()
 """
-#: 25 pairs of sources in a DAG: each worker reads the whole file.
 _PUBLISHERS = """
 with DAG("publish_{part}", schedule=None, max_active_tasks=1000):
     for number in range({start}, {stop}):
@@ -49,11 +51,12 @@ def _text(text: str, **values: int) -> str:
 
 def dags(count: int) -> dict[str, str]:
     """The DAG files for so many flows of each kind."""
-    files = {"many.py": FIRST + _text(_OURS, count=count), "native.py": FIRST + _text(_NATIVE, count=count)}
-    for part, start in enumerate(range(0, count, 25)):
-        text = _text(_PUBLISHERS, part=part, start=start, stop=min(start + 25, count))
-        files[f"publish_{part}.py"] = FIRST + text
-    return files
+    texts = {"many": _OURS, "native": _NATIVE, "publish": _PUBLISHERS}
+    return {
+        f"{name}_{part}.py": FIRST + _text(text, part=part, start=start, stop=min(start + _PART, count))
+        for part, start in enumerate(range(0, count, _PART))
+        for name, text in texts.items()
+    }
 
 
 def run(running: Deployment, count: int) -> list[Row]:
@@ -70,7 +73,7 @@ def run(running: Deployment, count: int) -> list[Row]:
 
     running.wait_until_quiet()
     asked = time.time()
-    for part in range((count + 24) // 25):
+    for part in range(math.ceil(count / _PART)):
         body = {"logical_date": None, "conf": {"day": day.isoformat()}}
         running.stack.rest.call("POST", f"/api/v2/dags/publish_{part}/dagRuns", body)
     native = _wait_for_runs(running, "native\\_%", count, asked, created * PATIENCE)

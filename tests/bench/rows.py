@@ -130,12 +130,13 @@ def table(rows: Iterable[Row], title: str) -> Table:
             row.written(row.value),
             row.beside,
             row.written(row.other) if row.beside else "",
-            f"{row.ratio:.2f}" if math.isfinite(row.ratio) else "",
+            f"{row.ratio:.3g}" if math.isfinite(row.ratio) else "",
             row.wanted,
             row.result,
             style=style,
         )
     if notes:
-        drawn.caption = "\n".join(rf"\[{number}] {note}" for number, note in enumerate(notes, 1))
+        text = "\n".join(f"[{number}] {note}" for number, note in enumerate(notes, 1))
+        drawn.caption = text.replace("[", r"\[")
         drawn.caption_justify = "left"
     return drawn

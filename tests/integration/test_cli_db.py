@@ -133,9 +133,11 @@ async def test_what_sql_prints_makes_the_same_schema_once_and_not_twice(
 
 
 def test_grants_name_the_roles_that_were_given_and_quote_them(capsys: pytest.CaptureFixture[str]) -> None:
-    db.grants(argparse.Namespace(writer='etl"x', releaser="release", reader="look", engine="airflow"))
+    db.grants(
+        argparse.Namespace(writer='etl"x', releaser="release", reader="look", engine="airflow", feeder="feed")
+    )
     printed = capsys.readouterr().out
     assert 'to "etl""x";' in printed
-    for role in ("release", "look", "airflow"):
+    for role in ("release", "look", "airflow", "feed"):
         assert f'grant usage on schema readiness to "{role}";' in printed
     assert "{" not in printed

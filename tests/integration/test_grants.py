@@ -19,7 +19,7 @@ from airflow_readiness.store import sql
 from airflow_readiness.store.store import Store, open_store
 
 As = Callable[[str], AbstractAsyncContextManager[Store]]
-ROLES = ("writer", "releaser", "reader", "engine")
+ROLES = ("writer", "releaser", "reader", "engine", "feeder")
 SET = "select readiness.set_log_settings('hive', 'sales', 6, 0, null, null, 1)"
 
 

@@ -19,6 +19,7 @@ from airflow_readiness.signal.subscription import open_subscription
 from airflow_readiness.store.store import Store
 from airflow_readiness_triggers import hub as hub_module
 from airflow_readiness_triggers import processor as processor_module
+from airflow_readiness_triggers.tasks import stop
 from tests.integration.redis_topologies import Watched, clients, kill, watched_redis
 from tests.integration.relay import relay
 
@@ -143,9 +144,13 @@ async def test_where_nobody_answers_any_more_what_works_is_left_alone(
         open_redis(behind.redis) as client,
         open_subscription(client, behind.redis) as subscription,
     ):
+        (line,) = subscription.lines
+        listening = asyncio.create_task(line.listen(lambda _: None, 5))
         await asyncio.to_thread(watched.sentinel.stop)
         await subscription.check()
-        assert await client.set("readiness:hive.sales:2026-11-22", "")
+        key = "readiness:hive.sales:2026-11-22"
+        assert await subscription.read([key]) == {key: None}
+        await stop(listening)
     with pytest.raises(client_module.REDIS_DOWN, match="no Sentinel of 127.0.0.1:.* a primary 'mymaster'"):
         async with open_redis(behind.redis) as late:
             await late.get("readiness:snapshot")

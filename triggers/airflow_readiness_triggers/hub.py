@@ -20,12 +20,11 @@ from typing import Final, Literal, TypeAlias
 
 from airflow_readiness import metrics
 from airflow_readiness.config import Endpoints
-from airflow_readiness.signal import snapshot
-from airflow_readiness.signal.client import REDIS_DOWN, Client, open_redis
+from airflow_readiness.signal.client import REDIS_DOWN, open_redis
 from airflow_readiness.signal.subscription import Subscription, open_subscription
 from airflow_readiness.store.store import POSTGRES_DOWN
 from airflow_readiness_triggers.fallback import read_from_postgres
-from airflow_readiness_triggers.tasks import Backoff, detached, stop, together, wait_for_event
+from airflow_readiness_triggers.tasks import Backoff, detached, stop, together
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +48,17 @@ INSTEAD: Final = 5.0
 class Watch:
     """What one waiter watches: keys, whose documents it sees, or a prefix, of which it only hears."""
 
+    # there are ten thousand of them
+    __slots__ = ("_changed", "_hub", "_waiter", "keys", "prefix", "was_read")
+
     def __init__(self, hub: Hub, keys: Iterable[str], prefix: str | None) -> None:
         self.keys = tuple(keys)
         self.prefix = prefix
+        #: whether its keys were read since it is there
+        self.was_read = False
         self._hub = hub
-        self._changed = asyncio.Event()
+        self._changed = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def documents(self) -> dict[str, str | None]:
         """The documents of its keys, as last read; none where there is none."""
@@ -71,12 +76,30 @@ class Watch:
 
     def wake(self) -> None:
         """End the wait, or the next one."""
-        self._changed.set()
+        self._changed = True
+        self._end_wait()
+
+    def _end_wait(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def changed(self, timeout: float | None) -> bool:
-        """Wait until something of it was read anew, ``timeout`` seconds at the most."""
-        woken = await wait_for_event(self._changed, timeout)
-        self._changed.clear()
+        """Wait until something of it has changed, or was read first, ``timeout`` seconds at the most.
+
+        One waits at a time.
+        """
+        # neither a task nor an event: a future and a timer are a tenth of their size
+        loop = asyncio.get_running_loop()
+        if not self._changed:
+            self._waiter = loop.create_future()
+            timer = None if timeout is None else loop.call_later(timeout, self._end_wait)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        woken, self._changed = self._changed, False
         return woken
 
 
@@ -163,9 +186,17 @@ class Hub:
 
     def _store(self, documents: dict[str, str | None]) -> None:
         for key, document in documents.items():
-            for watch in self._watches.get(key, ()):
+            watches = self._watches.get(key)
+            if not watches:
+                continue
+            # what is read again every half a minute is mostly the same: that wakes nobody
+            changed = key not in self.documents or self.documents[key] != document
+            if changed:
                 self.documents[key] = document
-                watch.wake()
+            for watch in watches:
+                if changed or not watch.was_read:
+                    watch.was_read = True
+                    watch.wake()
 
     async def serve(self) -> None:
         """Keep the mirror until cancelled; never raises."""
@@ -189,7 +220,7 @@ class Hub:
                 ):
                     self._begin(subscription)
                     backoff.reset()
-                    await self._session(redis, subscription)
+                    await self._session(subscription)
             except REDIS_DOWN as error:
                 self._lost(error)
                 await backoff.pause()
@@ -216,9 +247,9 @@ class Hub:
         metrics.redis_reconnect()
         self._turn("postgres")
 
-    async def _session(self, redis: Client, subscription: Subscription) -> None:
+    async def _session(self, subscription: Subscription) -> None:
         works = [line.listen(self._heard, SILENCE) for line in subscription.lines]
-        works += [self._read(redis), self._remind(), self._until_suspected()]
+        works += [self._read(subscription), self._remind(), self._until_suspected()]
         if subscription.can_move:
             works.append(self._look_for_moves(subscription))
         if not subscription.lines:
@@ -226,13 +257,13 @@ class Hub:
             works.append(asyncio.sleep(RETEST))
         await together(*works)
 
-    async def _read(self, redis: Client) -> None:
+    async def _read(self, subscription: Subscription) -> None:
         while True:
             await self._to_read.wait()
             self._to_read.clear()
             keys, self._stale = list(self._stale), set()
             try:
-                self._store(await snapshot.read(redis, keys))
+                self._store(await subscription.read(keys))
             except BaseException:
                 self._read_soon(key for key in keys if key in self._watches)
                 raise

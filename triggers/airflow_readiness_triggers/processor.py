@@ -23,6 +23,7 @@ from airflow_readiness.errors import ReadinessError
 from airflow_readiness.signal import snapshot
 from airflow_readiness.signal.client import REDIS_DOWN, Client, forget, open_redis
 from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store
+from airflow_readiness_triggers.bell import Bell
 from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
 from airflow_readiness_triggers.tasks import Backoff, limited, stop, wait_for_event
 
@@ -43,6 +44,7 @@ class Processor:
         self._settings = settings
         self._endpoints = endpoints
         self._rung = asyncio.Event()
+        self._bell = Bell()
         self._echo = ""
         self._echoed = asyncio.Event()
         self._hears = False
@@ -84,10 +86,12 @@ class Processor:
             self._echoed.set()
         if payload == "flow":
             self._flows_changed = True
+        self._bell.rung()
         self._rung.set()
 
     async def _session(self, store: Store, redis: Client, hub: Hub, mark: Watch, backoff: Backoff) -> None:
         store_id = await engine.configure(store, self._settings)
+        self._bell = Bell()
         await store.ring_on(self._hear)
         store.connection.add_termination_listener(lambda _connection: self._rung.set())
         self._hears = await self._hears_others()
@@ -101,6 +105,8 @@ class Processor:
             if everything:
                 await self._look_at_doorbell(store)
                 full_at = asyncio.get_running_loop().time()
+            if not self._deaf:
+                await self._bell.rely_on(store)
             ticked_at = asyncio.get_running_loop().time()
             result = await engine.tick(store, everything=everything)
             await self._write(store, redis, hub, result, store_id)
@@ -108,6 +114,7 @@ class Processor:
                 await self._beat(store)
             backoff.reset()
             self._complaint = ""
+            await self._bell.put_away_in_storm(store)
             await self._wait(result, ticked_at, mark, store_id)
             if asyncio.get_running_loop().time() >= full_at + SAFETY:
                 self._flows_changed = True
@@ -179,6 +186,10 @@ class Processor:
     async def _wait(self, result: engine.Tick, ticked_at: float, mark: Watch, store_id: str) -> None:
         """Wait for a bell, for the next deadline, for Redis, or until it is time to look anyway."""
         seconds = DEAF if self._deaf or not self._in_redis else SAFETY
+        if not self._bell.relied_on:
+            # no step takes more than a quarter of the time
+            took = asyncio.get_running_loop().time() - ticked_at
+            seconds = min(seconds, DEAF if self._deaf else max(self._bell.pause, 3 * took))
         if result.wake_at is not None:
             # counted from the instant that the step judged by
             elapsed = asyncio.get_running_loop().time() - ticked_at

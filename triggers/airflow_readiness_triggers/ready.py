@@ -6,7 +6,6 @@ that it ends its wait even if nobody is left to say that the deadline has passed
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import logging
 from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ from airflow_readiness.core.state import Readiness
 from airflow_readiness.errors import BadDocument, BadInput, ReadinessError
 from airflow_readiness.store.store import POSTGRES_DOWN, open_store
 from airflow_readiness_triggers.hub import Hub, Watch, shared_hub
+from airflow_readiness_triggers.resolved import resolved
 from airflow_readiness_triggers.tasks import Backoff
 
 log = logging.getLogger(__name__)
@@ -37,41 +37,51 @@ ASK_AGAIN: Final = 15.0
 class Wait:
     """The wait, apart from the trigger, so that it can be run anywhere."""
 
+    # there are ten thousand of them
+    __slots__ = ("_complained", "_condition", "_day", "_endpoints", "_timezone")
+
     def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date, timezone: str) -> None:
         self._endpoints = endpoints
         self._timezone = timezone
         self._condition = condition
         self._day = day
-        self._keys = {name: source_key(name, day.isoformat()) for name in condition.sources}
-        self._complained: set[str] = set()
+        self._complained: set[str] | None = None
 
     async def satisfied(self) -> Launch:
         """Wait until the condition is decided: satisfied, or skipped; why it is."""
-        async with shared_hub(self._endpoints) as hub, hub.watch(self._keys.values()) as watch:
-            timeout: float | None = ASK_AGAIN
+        keys = [source_key(name, self._day.isoformat()) for name in self._condition.sources]
+        async with shared_hub(self._endpoints) as hub, hub.watch(keys) as watch:
+            del keys
+            timeout = ASK_AGAIN
             while True:
                 await watch.changed(timeout)
-                now = dt.datetime.now(dt.timezone.utc)
-                at = now - dt.timedelta(seconds=GRACE)
-                known = self._known(watch, at)
-                verdict, due_at, falls = self._condition.evaluate(known, Moment(at, self._day, self._timezone))
-                if verdict is not Verdict.WAITING:
-                    return Launch(
-                        self._condition, self._day, known, decided_at=now, due_at=due_at, verdict=falls
-                    )
-                if unknown := set(self._condition.sources) - set(known):
-                    await self._ask(hub, sorted(unknown))
-                timeout = ASK_AGAIN if due_at is None else (due_at - now).total_seconds() + GRACE + 0.01
+                launch = self._look(watch)
+                if launch.decided_at:
+                    return launch
+                if unknown := sorted(set(self._condition.sources) - set(launch.sources)):
+                    await self._ask(hub, unknown)
+                timeout = ASK_AGAIN
+                if launch.due_at:
+                    timeout = (launch.due_at - dt.datetime.now(dt.timezone.utc)).total_seconds() + GRACE + 0.01
+                # all that was known would be kept for as long as it waits
+                del launch, unknown
+
+    def _look(self, watch: Watch) -> Launch:
+        now = dt.datetime.now(dt.timezone.utc)
+        at = now - dt.timedelta(seconds=GRACE)
+        known = self._known(watch, at)
+        verdict, due_at, falls = self._condition.evaluate(known, Moment(at, self._day, self._timezone))
+        decided_at = None if verdict is Verdict.WAITING else now
+        return Launch(self._condition, self._day, known, decided_at=decided_at, due_at=due_at, verdict=falls)
 
     def _known(self, watch: Watch, at: dt.datetime) -> dict[str, Readiness]:
         known = {}
-        documents = watch.documents()
-        for name, key in self._keys.items():
-            document = documents[key]
+        for name, (key, document) in zip(self._condition.sources, watch.documents().items(), strict=True):
             try:
                 if document is not None:
                     known[name] = load_readiness(document).at(at)
             except BadDocument as error:
+                self._complained = self._complained or set()
                 if document not in self._complained:
                     self._complained.add(str(document))
                     log.error("%s: %s", key, error)
@@ -114,9 +124,8 @@ class ReadyTrigger(BaseTrigger):
         backoff = Backoff()
         while True:
             try:
-                settings = await asyncio.to_thread(config.load)
+                settings, endpoints = await resolved()
                 day = business_date(self.business_date, settings.timezone)
-                endpoints = await config.aendpoints(settings)
                 wait = Wait(endpoints, from_json(self.condition), day, settings.timezone)
                 launch = await wait.satisfied()
             except BadInput as error:

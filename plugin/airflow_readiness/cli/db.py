@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CONN_ID = Arg(
     ("--conn-id",), help="Airflow connection of the Postgres (default: [readiness] postgres_conn_id)"
 )
-_ROLES = ("writer", "releaser", "reader", "engine")
+_ROLES = ("writer", "releaser", "reader", "engine", "feeder")
 
 
 def command() -> GroupCommand:

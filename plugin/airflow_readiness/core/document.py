@@ -55,7 +55,9 @@ def _instant(value: object) -> dt.datetime | None:
 
 
 def _text(instant: dt.datetime | None) -> str | None:
-    return instant.astimezone(dt.timezone.utc).isoformat() if instant else None
+    if instant is None:
+        return None
+    return (instant if instant.tzinfo is dt.timezone.utc else instant.astimezone(dt.timezone.utc)).isoformat()
 
 
 def _count(value: object) -> int:

@@ -46,6 +46,10 @@ class Postgres:
         # it remembers the process that it stops in the end
         server.ensure_postgres_running()
 
+    def program(self, name: str) -> Path:
+        """A program of Postgres' own, such as ``pgbench``."""
+        return Path(_server(self.folder).bin_path) / name
+
     def dsn(self, database: str) -> dict[str, str]:
         """What ``asyncpg.connect`` takes."""
         return {"host": self.host, "user": self.user, "database": database}

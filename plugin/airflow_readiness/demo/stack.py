@@ -211,6 +211,7 @@ def stack(
     say: Say = lambda _: None,
     prepare: Callable[[Stack], None] = lambda _: None,
     extra: Mapping[str, str] | None = None,
+    airflow: bool = True,
 ) -> Iterator[Stack]:
     """Everything, started anew and ready for work; everything ended at the end.
 
@@ -219,6 +220,7 @@ def stack(
     :param say: told what is being started
     :param prepare: called when Postgres is ready and Airflow not yet started
     :param extra: environment variables for Airflow
+    :param airflow: whether to start Airflow's components; if not, the caller starts those it needs
     """
     folder = folder.resolve()
     with contextlib.ExitStack() as resources:
@@ -246,10 +248,11 @@ def stack(
         url = f"http://127.0.0.1:{port}"
         running = Stack(folder, postgres, redis, group, Rest(url), url)
         prepare(running)
-        say("Airflow: " + ", ".join(COMPONENTS))
-        for component in COMPONENTS:
-            running.start(component)
-        _wait_for_airflow(running)
+        if airflow:
+            say("Airflow: " + ", ".join(COMPONENTS))
+            for component in COMPONENTS:
+                running.start(component)
+            _wait_for_airflow(running)
         yield running
 
 

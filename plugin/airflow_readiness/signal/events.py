@@ -30,7 +30,9 @@ async def ensure_events(ask: Callable[..., Awaitable[Any]]) -> str:
     """
     try:
         reply = await ask("CONFIG", "GET", SETTING)
-        setting = reply[1] if reply else ""
+        # a map by RESP3; by RESP2 a list of names and values
+        values = list(reply.values()) if isinstance(reply, dict) else reply[1::2]
+        setting = values[0] if values else ""
         if lacks_events(setting):
             await ask("CONFIG", "SET", SETTING, "".join(sorted(set(setting) | set(NEEDED_EVENTS))))
     except ResponseError as error:

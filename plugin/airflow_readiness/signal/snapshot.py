@@ -25,7 +25,7 @@ TTL_DECIDED: Final = 300
 #: Commands in one round trip.
 _CHUNK: Final = 1000
 #: Keys that are read in one.
-_READ: Final = 5000
+READ: Final = 5000
 
 
 async def write(redis: Client, states: Iterable[Readiness], launches: Iterable[Launch]) -> None:
@@ -50,8 +50,8 @@ async def read(redis: Client, keys: Sequence[str]) -> dict[str, str | None]:
     from redis.asyncio import Redis
 
     documents: dict[str, str | None] = {}
-    for start in range(0, len(keys), _READ):
-        chunk = keys[start : start + _READ]
+    for start in range(0, len(keys), READ):
+        chunk = keys[start : start + READ]
         values: Any
         if isinstance(redis, Redis):
             values = await redis.mget(chunk)

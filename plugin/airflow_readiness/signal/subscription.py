@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -18,7 +18,8 @@ from typing import Any, Final, Literal, TypeAlias
 from redis.exceptions import RedisError, ResponseError
 
 from airflow_readiness.core.names import KEY_PREFIX
-from airflow_readiness.signal.client import REDIS_DOWN, Client
+from airflow_readiness.signal import snapshot
+from airflow_readiness.signal.client import REDIS_DOWN, Client, forget
 from airflow_readiness.signal.events import NEEDED_EVENTS, SETTING, ensure_events
 from airflow_readiness.signal.line import Line, open_line
 from airflow_readiness.signal.nodes import Address, can_move, keys_on, options_of, primaries
@@ -56,6 +57,24 @@ class Subscription:
         """Whether the servers may be others one day, so that :meth:`check` is worth its while."""
         return can_move(self._client)
 
+    @property
+    def reader(self) -> Line | None:
+        """The line that reads as well: there is one, and no other connection is needed."""
+        return self.lines[0] if len(self.lines) == 1 and self.lines[0].can_read else None
+
+    async def read(self, keys: Sequence[str]) -> dict[str, str | None]:
+        """The documents of these keys, by the one line where there is one that reads; it has to listen.
+
+        :raises REDIS_DOWN: if one of them cannot be read
+        """
+        if self.reader is None:
+            return await snapshot.read(self._client, keys)
+        documents: dict[str, str | None] = {}
+        for start in range(0, len(keys), snapshot.READ):
+            chunk = keys[start : start + snapshot.READ]
+            documents.update(zip(chunk, await self.reader.read(chunk), strict=True))
+        return documents
+
     async def check(self) -> None:
         """See whether keys are still written where this listens.
 
@@ -83,14 +102,14 @@ async def open_subscription(client: Client, options: dict[str, Any]) -> AsyncIte
     addresses = await primaries(client)
     database = options.get("db", 0)
     reasons: list[str] = []
-    attempts: tuple[tuple[Mode, Callable[[Line], Any]], ...] = (
-        ("notifications", lambda line: _notified(line, database)),
-        ("tracking", _tracked),
+    attempts: tuple[tuple[Mode, int, Callable[[Line], Any]], ...] = (
+        ("notifications", 3, lambda line: _notified(line, database)),
+        ("tracking", 2, _tracked),
     )
-    for mode, begin in attempts:
+    for mode, protocol, begin in attempts:
         async with AsyncExitStack() as stack:
             lines = {
-                each: await stack.enter_async_context(open_line(options_of(each, options)))
+                each: await stack.enter_async_context(open_line(options_of(each, options), protocol))
                 for each in sorted(addresses)
             }
             try:
@@ -100,7 +119,11 @@ async def open_subscription(client: Client, options: dict[str, Any]) -> AsyncIte
                 reasons.append(str(error).partition(", with args")[0])
                 continue
             if await _hears_itself(client, lines):
-                yield Subscription(mode, _advice(mode, reasons), tuple(lines.values()), client, addresses)
+                found = Subscription(mode, _advice(mode, reasons), tuple(lines.values()), client, addresses)
+                if found.reader:
+                    # its connection has served for the test
+                    await forget(client)
+                yield found
                 return
             reasons.append(next(filter(None, remarks), "a key was written, and nothing was heard of it"))
     yield Subscription("timer", _advice("timer", reasons), (), client, addresses)

@@ -18,6 +18,17 @@ grant insert (source_database, source_table, on_late, on_deadline, calendar, own
 grant update (valid_to) on readiness.source_option to {releaser};
 grant select on readiness.migration, readiness.deployment to {releaser};
 
+-- {feeder} brings logs out of outside databases, and loads the settings that were released in Greenplum
+grant usage on schema readiness to {feeder};
+grant select on all tables in schema readiness to {feeder};
+grant insert (source_database, source_table, business_date, logged_at, load_id, row_count, ingested_from)
+    on readiness.fm_log to {feeder};
+grant insert, update on readiness.ingest_state to {feeder};
+grant insert on readiness.greenplum_release to {feeder};
+grant insert (source_database, source_table, deadline, read_from, log_count, valid_from)
+    on readiness.log_setting to {feeder};
+grant update (valid_to) on readiness.log_setting to {feeder};
+
 -- {reader} looks
 grant usage on schema readiness to {reader};
 grant select on all tables in schema readiness to {reader};
@@ -25,7 +36,7 @@ grant select on all tables in schema readiness to {reader};
 -- {engine} is the login of the Airflow connection
 grant usage on schema readiness to {engine};
 grant select on all tables in schema readiness to {engine};
-grant update (timezone, default_deadline) on readiness.deployment to {engine};
+grant update (timezone, default_deadline, storm) on readiness.deployment to {engine};
 grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
     readiness.processed_log, readiness.launch_plan, readiness.rerun, readiness.rerun_run to {engine};
 grant delete on readiness.launch_plan to {engine};

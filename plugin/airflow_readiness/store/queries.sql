@@ -33,6 +33,19 @@ select * from unnest($1::text[], $2::date[], $3::timestamptz[])
 on conflict (condition, business_date) do update set due_at = excluded.due_at
     where launch_plan.due_at <> excluded.due_at;
 
+-- name: take_bell
+-- Processor: rely on the bell, if nobody is under way who logged in a storm; the lock goes with the session.
+select pg_try_advisory_lock(7303, 3) as mine;
+
+-- name: end_storm
+-- Processor: from now on everybody rings.
+update readiness.deployment set storm = false where storm;
+
+-- name: begin_storm
+-- Processor: from now on nobody needs to ring.
+with flag as (update readiness.deployment set storm = true)
+select pg_advisory_unlock(7303, 3);
+
 -- name: next_wake
 -- Engine: when there is something to do although nobody rings.
 select readiness.next_wake($1) as wake_at;
@@ -46,17 +59,30 @@ where not exists (select from readiness.launch as l
                   where l.condition = f.condition and l.business_date = c.business_date);
 
 -- name: open_pairs
--- Engine: every unlaunched (condition, date) that is to be judged, back to 31 days before an instant.
-select distinct f.condition, f.expression, p.business_date
-from readiness.flow as f
-cross join unnest(f.sources) as s
-join readiness.processed_log as p on p.source = s and p.business_date >= f.first_date
-    and p.business_date >= $1::timestamptz::date - 31
-    -- what was expected a moment ago is judged in the next step, with its deadline
-    and p.deadline_at is not null
-where f.gone_at is null
-  and not exists (select from readiness.launch as l
-                  where l.condition = f.condition and l.business_date = p.business_date);
+-- Engine: every unlaunched (condition, date) that is to be judged, back to 31 days before an instant. Each
+-- subquery is asked by index, per condition or date, however many launches there have been.
+with recursive days as (
+    select min(business_date) as day from readiness.processed_log where business_date >= $1::timestamptz::date - 31
+    union all
+    select (select min(business_date) from readiness.processed_log where business_date > day)
+    from days where day is not null
+)
+select f.condition, f.expression, u.day as business_date
+from (select distinct on (condition) condition, expression, sources, first_date
+      from readiness.flow where gone_at is null order by condition, first_date) as f
+cross join lateral (
+    select day from days where day >= f.first_date
+    except
+    select business_date from readiness.launch
+    where condition = f.condition and business_date >= $1::timestamptz::date - 31
+) as u
+cross join lateral (
+    select from readiness.processed_log as p
+    where p.source = any (f.sources) and p.business_date = u.day
+      -- what was expected a moment ago is judged in the next step, with its deadline
+      and p.deadline_at is not null
+    limit 1
+) as known;
 
 -- name: states
 -- Engine: what is known of these (source, date).
@@ -87,7 +113,7 @@ select condition, business_date from new;
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
        setting_id is not null as configured, on_deadline
 from readiness.processed_log
-where deadline_at is not null and greatest(window_end, deadline_at) > clock_timestamp() - interval '3 days';
+where deadline_at is not null and greatest(window_end, deadline_at) > now() - interval '3 days';
 
 -- name: snapshot_launches
 -- Engine: everything that Redis should hold of launches that Airflow has not recorded.
@@ -275,7 +301,7 @@ select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed,
 from readiness.processed_log as p
 where p.state <> 'waiting' and p.state <> 'not_due' and p.event_published_at is null
   and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
-  and p.changed_at > clock_timestamp() - interval '3 days'
+  and p.changed_at > now() - interval '3 days'
   and (p.source = any ($2::text[])
        or exists (select from readiness.flow as f where f.gone_at is null and f.sources @> array[p.source]))
 order by p.changed_at
@@ -323,13 +349,34 @@ where gone_at is null and not dag_id = any ($1::text[])
 returning dag_id;
 
 -- name: runs_wanted
--- Registrar: published launches whose run of a flow has not been seen.
+-- Registrar: published launches whose run of a flow has not been seen. By flow, so that it looks at no
+-- launch that is older, and takes a while: once for all.
+select f.dag_id, w.business_date, f.condition
+from readiness.flow as f
+cross join lateral (
+    select l.business_date from readiness.launch as l
+    where l.condition = f.condition and l.business_date >= greatest(f.first_date, current_date - 31)
+      and l.published_at < clock_timestamp() - interval '3 seconds'
+    except
+    select r.business_date from readiness.launch_run as r
+    where r.dag_id = f.dag_id and r.business_date >= current_date - 31 and r.run_id is not null
+) as w
+where f.gone_at is null;
+
+-- name: runs_wanted_lately
+-- Registrar: the same, of launches published since an instant, and of runs that are known to be missing.
 select f.dag_id, l.business_date, l.condition
 from readiness.launch as l
 join readiness.flow as f on f.condition = l.condition and f.gone_at is null and l.business_date >= f.first_date
 left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = l.business_date
-where l.published_at < clock_timestamp() - interval '3 seconds' and r.run_id is null
-  and l.business_date >= current_date - 31;
+where l.published_at >= $1 and l.published_at < clock_timestamp() - interval '3 seconds' and r.run_id is null
+  and l.business_date >= current_date - 31
+union
+select r.dag_id, r.business_date, r.condition
+from readiness.launch_run as r
+join readiness.flow as f
+    on f.dag_id = r.dag_id and f.condition = r.condition and f.gone_at is null and r.business_date >= f.first_date
+where r.run_id is null and r.business_date >= current_date - 31;
 
 -- name: runs_seen
 -- Registrar: the runs that were found, and (run_id null) those that will not come by themselves.
@@ -392,7 +439,7 @@ where due_at < clock_timestamp() - interval '60 seconds';
 select count(*) filter (where p.state = 'waiting')::int as waiting,
        count(*) filter (where p.state = 'missed')::int as missed
 from readiness.deployment as d
-join readiness.processed_log as p on p.business_date = (clock_timestamp() at time zone d.timezone)::date;
+join readiness.processed_log as p on p.business_date = (now() at time zone d.timezone)::date;
 
 -- name: launch
 -- CLI: the launch of a condition for a date.
@@ -400,7 +447,7 @@ select evidence, decided_at, published_at, decision from readiness.launch where 
 
 -- name: serialise_settings
 -- CLI: one change of settings at a time, until the end of the transaction.
-select pg_advisory_xact_lock(7303, 3);
+select pg_advisory_xact_lock(7303, 5);
 
 -- name: in_scope
 -- CLI: whose settings these are, until the end of the transaction.

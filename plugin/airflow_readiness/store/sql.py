@@ -16,8 +16,13 @@ _HEADER: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 @cache
 def queries() -> dict[str, str]:
     """Every named query of ``queries.sql``."""
-    pieces = _HEADER.split(read("queries.sql"))
-    return dict(zip(pieces[1::2], (text.strip().rstrip(";") for text in pieces[2::2]), strict=True))
+    return named(read("queries.sql"))
+
+
+def named(text: str) -> dict[str, str]:
+    """Every named query of a file."""
+    pieces = _HEADER.split(text)
+    return dict(zip(pieces[1::2], (query.strip().rstrip(";") for query in pieces[2::2]), strict=True))
 
 
 def read(name: str) -> str:

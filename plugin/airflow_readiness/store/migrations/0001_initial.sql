@@ -16,6 +16,8 @@ create table readiness.deployment (
     timezone text not null default 'UTC',
     default_deadline time not null default '06:00',
     doorbell boolean not null default true,
+    -- it has rung too often of late: the processor looks by itself
+    storm boolean not null default false,
     id uuid not null default gen_random_uuid()
 );
 insert into readiness.deployment default values;
@@ -30,12 +32,14 @@ create table readiness.heartbeat (
 ---------------------------------------------------------------------------------------- the doorbell
 
 -- A bell, not a queue: it says which table rang, once a statement. advance() finds out what has changed.
+-- In a storm none rings who gets a share of the lock that the processor holds while it relies on the bell:
+-- before it does so again, it waits for the end of all those. What it hears of a flow it has to hear.
 create function readiness.ring() returns trigger
 language plpgsql security definer set search_path = pg_catalog, readiness as $$
 begin
-    if (select doorbell from readiness.deployment) then
-        perform pg_notify('readiness', tg_table_name);
-    end if;
+    -- one statement: each costs every transaction anew
+    perform pg_notify('readiness', tg_table_name) from readiness.deployment
+    where doorbell and not (storm and tg_table_name <> 'flow' and pg_try_advisory_xact_lock_shared(7303, 3));
     return null;
 end $$;
 
@@ -49,10 +53,13 @@ create table readiness.fm_log (
     load_id text not null default gen_random_uuid()::text,
     row_count bigint,
     reported_by text not null default session_user,
+    -- the outside system that an ingest DAG read it from
+    ingested_from text,
+    -- no {0,254}: for that, every row costs a hundred times the memory and the time
     constraint "source_database must be letters, digits, '_', '-' or '$'"
-        check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$'),
+        check (source_database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length(source_database) <= 255),
     constraint "source_table must be letters, digits, '_', '-' or '$'"
-        check (source_table ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$'),
+        check (source_table ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length(source_table) <= 255),
     constraint "load_id must not be empty" check (load_id <> ''),
     constraint "row_count must not be negative" check (row_count >= 0),
     -- what every client can hold, also by another hour
@@ -63,6 +70,12 @@ comment on table readiness.fm_log is 'The default fm table: one row says that a 
 create index fm_log_dated on readiness.fm_log (source_database, source_table, business_date);
 create index fm_log_undated on readiness.fm_log (source_database, source_table, logged_at)
     where business_date is null;
+-- what is read again and again is there once
+create unique index fm_log_ingested on readiness.fm_log
+    (ingested_from, source_database, source_table, load_id, coalesce(business_date, '-infinity'))
+    where ingested_from is not null;
+-- the latest, for Greenplum; costs next to nothing where rows come in the order of time
+create index fm_log_logged_at on readiness.fm_log using brin (logged_at) with (autosummarize = on);
 create trigger ring after insert on readiness.fm_log
     for each statement execute function readiness.ring();
 
@@ -224,13 +237,13 @@ end $$;
 create function readiness.check_source(database text, "table" text) returns void
 language plpgsql immutable as $$
 begin
-    if database is null or database !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$' then
+    if (database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length(database) <= 255) is not true then
         raise exception 'database % is not a name', coalesce(quote_literal(left(database, 300)), 'null')
             using errcode = 'invalid_parameter_value',
                   hint = 'Use letters, digits, "_", "-" or "$", 255 at the most; '
                          'the table is an argument of its own.';
     end if;
-    if "table" is null or "table" !~ '^[A-Za-z0-9_][A-Za-z0-9_$-]{0,254}$' then
+    if ("table" ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length("table") <= 255) is not true then
         raise exception 'table % is not a name', coalesce(quote_literal(left("table", 300)), 'null')
             using errcode = 'invalid_parameter_value',
                   hint = 'Use letters, digits, "_", "-" or "$", 255 at the most.';
@@ -259,15 +272,20 @@ language plpgsql as $$
 declare
     written text;
 begin
-    perform readiness.check_source(database, "table");
-    if row_count < 0 then
-        raise exception 'row_count % is negative', row_count
-            using errcode = 'invalid_parameter_value', hint = 'Give the number of rows loaded, or null.';
-    end if;
-    perform readiness.check_instant('logged_at', logged_at);
-    if load_id = '' then
-        raise exception 'load_id is empty' using errcode = 'invalid_parameter_value',
-            hint = 'Give an id that is the same when the same load is reported again, or null for a new one.';
+    -- all in one, which is cheap; only what fails it is looked at more closely, and told
+    if (database ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length(database) <= 255
+        and "table" ~ '^[A-Za-z0-9_][A-Za-z0-9_$-]*$' and length("table") <= 255
+        and coalesce(row_count, 0) >= 0 and logged_at is null and load_id is distinct from '') is not true then
+        perform readiness.check_source(database, "table");
+        if row_count < 0 then
+            raise exception 'row_count % is negative', row_count
+                using errcode = 'invalid_parameter_value', hint = 'Give the number of rows loaded, or null.';
+        end if;
+        perform readiness.check_instant('logged_at', logged_at);
+        if load_id = '' then
+            raise exception 'load_id is empty' using errcode = 'invalid_parameter_value',
+                hint = 'Give an id that is the same when the same load is reported again, or null for a new one.';
+        end if;
     end if;
     insert into readiness.fm_log (source_database, source_table, business_date, row_count, load_id, logged_at)
     values (database, "table", report_log.business_date, report_log.row_count,
@@ -527,6 +545,7 @@ create table readiness.launch (
 comment on column readiness.launch.published_at is 'When Airflow recorded its asset event, as seen there';
 create index launch_outbox on readiness.launch (decided_at)
     where published_at is null and decision = 'launched';
+create index launch_published on readiness.launch (published_at);
 create index launch_failed on readiness.launch (decided_at) where decision = 'failed';
 
 -- When a condition with times of its own (not before, a deadline, a grace) falls due if nothing more arrives.
@@ -607,12 +626,17 @@ create table readiness.processed_log (
 );
 comment on table readiness.processed_log is 'Logs, settings and result per source and business date';
 create index processed_log_source on readiness.processed_log (source, business_date);
+create index processed_log_day on readiness.processed_log (business_date);
+-- what Redis should hold
+create index processed_log_kept on readiness.processed_log (greatest(window_end, deadline_at));
 create index processed_log_unmet on readiness.processed_log (business_date)
     where state in ('waiting', 'missed', 'not_due') and not closed;
 create index processed_log_event on readiness.processed_log (changed_at)
     where state <> 'waiting' and event_published_at is null;
 create index processed_log_rerun on readiness.processed_log (business_date)
     where state = 'late' and on_late = 'rerun';
+create index processed_log_changed_at on readiness.processed_log
+    using brin (changed_at) with (autosummarize = on);
 
 create function readiness.log_window(
     business_date date, deadline time, read_from time, timezone text,
@@ -627,12 +651,11 @@ language sql immutable parallel safe as $$
 $$;
 
 -- The settings that hold for a source: those in force, or else the deployment's defaults.
-create function readiness.setting_of(
-    database text, "table" text,
-    out setting_id bigint, out deadline time, out read_from time, out log_count integer, out timezone text,
-    out on_late text, out on_deadline text, out calendar text[]
-)
-language sql stable as $$
+-- Set-returning, so that Postgres writes it into the query that asks: else it runs once for every row.
+create function readiness.setting_of(database text, "table" text)
+returns table (setting_id bigint, deadline time, read_from time, log_count integer, timezone text,
+               on_late text, on_deadline text, calendar text[])
+language sql stable rows 1 as $$
     select s.setting_id, coalesce(s.deadline, d.default_deadline), s.read_from, coalesce(s.log_count, 1),
            d.timezone, coalesce(o.on_late, 'ignore'), coalesce(o.on_deadline, 'run'), o.calendar
     from readiness.deployment as d
@@ -691,6 +714,8 @@ $$;
 -- called at any time, any number of times. Returns what changed.
 create function readiness.advance(at timestamptz default null) returns setof readiness.processed_log
 language plpgsql as $$
+declare
+    j record;
 begin
     perform pg_advisory_xact_lock(7303, 0);
     at := coalesce(at, clock_timestamp());
@@ -698,26 +723,40 @@ begin
     -- The calendar goes on: open the dates whose window has begun, up to 31 that were slept through.
     insert into readiness.processed_log (source_database, source_table, business_date)
     select t.source_database, t.source_table, o.last_open - ago
-    from readiness.tracked_source as t
-    cross join lateral readiness.setting_of(t.source_database, t.source_table) as s
-    cross join lateral (
-        select readiness.open_date(advance.at, s.deadline, s.read_from, s.timezone) as last_open
+    from (
+        -- many sources, few windows
+        select readiness.open_date(advance.at, s.deadline, s.read_from, s.timezone) as last_open,
+               array_agg(t.source_database) as databases, array_agg(t.source_table) as tables,
+               array_agg(t.first_date) as first_dates
+        from readiness.tracked_source as t
+        cross join lateral readiness.setting_of(t.source_database, t.source_table) as s
+        group by s.deadline, s.read_from, s.timezone
     ) as o
+    cross join lateral unnest(o.databases, o.tables, o.first_dates)
+        as t (source_database, source_table, first_date)
     cross join lateral (
-        select max(p.business_date) as last_known from readiness.processed_log as p
-        where p.source_database = t.source_database and p.source_table = t.source_table
-          and not p.expected and p.business_date <= o.last_open
+        -- mostly it is today's; to find the last, Postgres reads a whole page of the index
+        select coalesce(
+            (select p.business_date from readiness.processed_log as p
+             where p.source_database = t.source_database and p.source_table = t.source_table
+               and p.business_date = o.last_open and not p.expected),
+            (select max(p.business_date) from readiness.processed_log as p
+             where p.source_database = t.source_database and p.source_table = t.source_table
+               and p.business_date < o.last_open and not p.expected)
+        ) as last_known
     ) as k
     -- a source that is new: from the first date of the flows that wait for it
     cross join lateral generate_series(
         0, least(30, o.last_open - coalesce(k.last_known + 1, least(t.first_date, o.last_open)))) as ago
     on conflict on constraint processed_log_pkey do update set expected = false where processed_log.expected;
 
-    return query
-    with unmet as (
-        select p.source_database, p.source_table, p.business_date, p.state, p.deadline_override,
-               s.setting_id, s.log_count as needed, s.on_late, s.on_deadline,
-               readiness.is_due(s.calendar, p.business_date) as due, w.window_start,
+    -- Row by row, and only those that change: joined to some thousand, Postgres may rather read all there are.
+    for j in with unmet as (
+        select p.source_database, p.source_table, p.business_date, p.state,
+               (p.log_count, p.needed, p.deadline_at, p.window_start, p.window_end, p.setting_id, p.on_late,
+                p.on_deadline) as known,
+               p.changed_at, s.setting_id, s.log_count as needed, s.on_late, s.on_deadline,
+               s.calendar is null or readiness.is_due(s.calendar, p.business_date) as due, w.window_start,
                case when p.state = 'missed' then p.deadline_at
                     else coalesce(p.deadline_override, w.deadline_at) end as deadline_at,
                w.window_end
@@ -768,32 +807,35 @@ begin
                end as new_state
         from counted as c
     )
-    update readiness.processed_log as p set
-        state = j.new_state,
-        log_count = j.found,
-        logs = j.logs,
-        row_count = j.row_count,
-        last_log_at = j.last_log_at,
-        setting_id = j.setting_id,
-        needed = j.needed,
-        window_start = j.window_start,
-        deadline_at = j.deadline_at,
-        window_end = j.window_end,
-        on_late = j.on_late,
-        on_deadline = j.on_deadline,
-        ready_at = case when j.new_state in ('ready', 'late') then j.nth_at end,
-        missed_at = case when j.new_state in ('missed', 'late') then coalesce(p.missed_at, j.deadline_at) end,
-        closed = advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting',
-        changed_at = advance.at
-    from judged as j
-    where p.source_database = j.source_database and p.source_table = j.source_table
-      and p.business_date = j.business_date
-      and (p.changed_at is null or (p.state, p.log_count, p.needed, p.deadline_at, p.window_start, p.window_end,
-                                    p.setting_id, p.on_late, p.on_deadline)
-           is distinct from (j.new_state, j.found, j.needed, j.deadline_at, j.window_start, j.window_end,
-                             j.setting_id, j.on_late, j.on_deadline)
-           or (advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting'))
-    returning p.*;
+    select * from judged as u
+    where u.changed_at is null or u.state <> u.new_state
+       or u.known is distinct from
+          (u.found, u.needed, u.deadline_at, u.window_start, u.window_end, u.setting_id, u.on_late,
+           u.on_deadline)
+       or (advance.at >= greatest(u.window_end, u.deadline_at) and u.new_state <> 'waiting')
+    loop
+        return query
+        update readiness.processed_log as p set
+            state = j.new_state,
+            log_count = j.found,
+            logs = j.logs,
+            row_count = j.row_count,
+            last_log_at = j.last_log_at,
+            setting_id = j.setting_id,
+            needed = j.needed,
+            window_start = j.window_start,
+            deadline_at = j.deadline_at,
+            window_end = j.window_end,
+            on_late = j.on_late,
+            on_deadline = j.on_deadline,
+            ready_at = case when j.new_state in ('ready', 'late') then j.nth_at end,
+            missed_at = case when j.new_state in ('missed', 'late') then coalesce(p.missed_at, j.deadline_at) end,
+            closed = advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting',
+            changed_at = advance.at
+        where p.source_database = j.source_database and p.source_table = j.source_table
+          and p.business_date = j.business_date
+        returning p.*;
+    end loop;
 end $$;
 comment on function readiness.advance is 'Apply the settings to the logs; idempotent. Returns what changed';
 
@@ -816,3 +858,32 @@ language sql stable as $$
               cross join lateral readiness.setting_of(t.source_database, t.source_table) as x) as s
     ) as instants
 $$;
+
+------------------------------------------------------------------------------- ingest and Greenplum
+
+-- How far each outside system was read; moved in the transaction of the rows.
+create table readiness.ingest_state (
+    system text primary key,
+    read_to timestamptz,
+    read_at timestamptz not null,
+    complaint text
+);
+comment on column readiness.ingest_state.read_to is
+    'The newest row that was read, by the outside clock. The next read begins some time before it; '
+    'set it back to have more read again';
+comment on column readiness.ingest_state.complaint is 'Why a row of the last read could not be used';
+
+-- The settings that were released in Greenplum and loaded here: each once.
+create table readiness.greenplum_release (
+    release_id text primary key,
+    source_database text not null,
+    source_table text not null,
+    released_at timestamptz not null,
+    released_by text not null,
+    loaded_at timestamptz not null default clock_timestamp(),
+    setting_id bigint references readiness.log_setting,
+    refused text,
+    check ((setting_id is null) = (refused is not null))
+);
+comment on column readiness.greenplum_release.refused is 'Why it is not in force';
+create index greenplum_release_released_at on readiness.greenplum_release (released_at);
