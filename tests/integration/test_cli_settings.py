@@ -315,7 +315,7 @@ async def test_the_rights_of_a_releaser_are_enough_and_others_are_told(
 ) -> None:
     from airflow_readiness.cli import db
 
-    names = {role: f"{dsn['database']}_{role}" for role in ("writer", "releaser", "reader", "engine")}
+    names = {role: f"{dsn['database']}_{role}" for role in ("writer", "releaser", "reader", "engine", "feeder")}
     for name in names.values():
         await store.connection.execute(f'create role "{name}" login')
     db.grants(argparse.Namespace(**names))
