@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_readiness.core.document import Launch
     from airflow_readiness.dag_factory import readiness_dags
+    from airflow_readiness.dbt_project.public import dbt, dbt_sources
     from airflow_readiness.expression import at_least, source
     from airflow_readiness.launch_context import launch
     from airflow_readiness.schedule import ready
@@ -20,6 +21,8 @@ __all__ = [
     "ReadySensor",
     "__version__",
     "at_least",
+    "dbt",
+    "dbt_sources",
     "launch",
     "readiness_dags",
     "ready",
@@ -32,6 +35,8 @@ _WHERE = {
     "Launch": "airflow_readiness.core.document",
     "ReadySensor": "airflow_readiness.sensor",
     "at_least": "airflow_readiness.expression",
+    "dbt": "airflow_readiness.dbt_project.public",
+    "dbt_sources": "airflow_readiness.dbt_project.public",
     "launch": "airflow_readiness.launch_context",
     "readiness_dags": "airflow_readiness.dag_factory",
     "ready": "airflow_readiness.schedule",

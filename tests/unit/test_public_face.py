@@ -21,6 +21,8 @@ def test_all_names_are_listed_sorted_each_once() -> None:
         "ReadySensor",
         "__version__",
         "at_least",
+        "dbt",
+        "dbt_sources",
         "launch",
         "readiness_dags",
         "ready",

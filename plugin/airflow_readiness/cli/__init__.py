@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
 
-from airflow_readiness.cli import db, greenplum, settings
+from airflow_readiness.cli import db, dbt, greenplum, settings
 from airflow_readiness.cli.common import JSON, quietly
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def get_cli_commands() -> list[GroupCommand]:
                     (_FLOW, _DATE, JSON, ARG_VERBOSE),
                 ),
                 db.command(),
+                dbt.command(),
                 settings.command(),
                 greenplum.command(),
             ],

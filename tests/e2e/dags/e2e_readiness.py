@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Asset
 
 from airflow_readiness import collector as collector_module
-from airflow_readiness import dag_factory, readiness_dags
+from airflow_readiness import dag_factory, dbt_sources, readiness_dags
 from airflow_readiness.collector import CollectOperator, Events
 from airflow_readiness.core.document import Launch
 
@@ -51,4 +51,5 @@ class MortalCollector(CollectOperator):
 
 vars(collector_module)["_launch_events"] = mortal_launch_events
 vars(dag_factory)["CollectOperator"] = MortalCollector
-processor, collector = readiness_dags(sources=["e2e.control"])
+# a test puts the dbt project there; until then there is none, and the collector works
+processor, collector = readiness_dags(sources=["e2e.control", *dbt_sources("dbt_sales/target/manifest.json")])
