@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from airflow_readiness.core.document import Launch
     from airflow_readiness.dag_factory import readiness_dags
     from airflow_readiness.dbt_project.public import dbt, dbt_sources
+    from airflow_readiness.expression import at_least, source
     from airflow_readiness.launch_context import launch
-    from airflow_readiness.schedule import ready, source
+    from airflow_readiness.schedule import ready
     from airflow_readiness.sensor import ReadySensor
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "Launch",
     "ReadySensor",
     "__version__",
+    "at_least",
     "dbt",
     "dbt_sources",
     "launch",
@@ -32,12 +34,13 @@ __all__ = [
 _WHERE = {
     "Launch": "airflow_readiness.core.document",
     "ReadySensor": "airflow_readiness.sensor",
+    "at_least": "airflow_readiness.expression",
     "dbt": "airflow_readiness.dbt_project.public",
     "dbt_sources": "airflow_readiness.dbt_project.public",
     "launch": "airflow_readiness.launch_context",
     "readiness_dags": "airflow_readiness.dag_factory",
     "ready": "airflow_readiness.schedule",
-    "source": "airflow_readiness.schedule",
+    "source": "airflow_readiness.expression",
 }
 
 

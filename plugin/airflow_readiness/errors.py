@@ -8,6 +8,7 @@
     │   ├── BadDate          a business date that is none
     │   ├── BadCondition     a condition that cannot be expressed or is too long
     │   ├── UnknownSource    no settings and no flow name this source
+    │   ├── BadSettings      a file of settings with mistakes, each with its line
     │   ├── BadDocument      a Redis or event document that does not parse
     │   ├── BadManifest      a dbt manifest, or a list by ``dbt ls``, that cannot be read
     │   ├── BadSelection     a dbt selection that selects no model, or whose models read no source
@@ -45,6 +46,10 @@ class BadCondition(BadInput):
 
 class UnknownSource(BadInput):
     """No settings and no flow name this source."""
+
+
+class BadSettings(BadInput):
+    """A file of settings has mistakes; one line for each, with its number."""
 
 
 class BadDocument(BadInput):

@@ -47,6 +47,14 @@ def test_it_is_joined_with_others_like_any_condition(path: Path) -> None:
     assert condition_of(either).text == "a.t | hive.orders & raw.customers"
 
 
+@pytest.mark.parametrize(("select", "text"), [
+    ("sales_mart+", "(hive.orders & raw.customers).deadline(06:30, on=skip)"),
+    ("orders_mart", "hive.orders.deadline(06:30, on=skip)"),
+])  # fmt: skip
+def test_it_has_times_of_its_own_like_any_condition(path: Path, select: str, text: str) -> None:
+    assert condition_of(dbt(path, select=select).deadline("06:30", on="skip")).text == text
+
+
 def test_what_is_wrong_stops_the_flow_that_says_it(path: Path) -> None:
     with pytest.raises(BadSelection, match="'sales' matches nothing"):
         dbt(path, select="sales")

@@ -20,6 +20,7 @@ def test_all_names_are_listed_sorted_each_once() -> None:
         "Launch",
         "ReadySensor",
         "__version__",
+        "at_least",
         "dbt",
         "dbt_sources",
         "launch",

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from airflow.sdk import AssetAll
-from airflow.sdk.definitions.asset import BaseAsset
-
 from airflow_readiness.dbt_project.reach import reach
 from airflow_readiness.dbt_project.selection import selection
 from airflow_readiness.errors import BadInput
-from airflow_readiness.schedule import sources
+from airflow_readiness.expression import AllOf, Expression, source
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +25,7 @@ Words = str | Sequence[str]
 
 def dbt(
     manifest: File, *, select: Words | None = None, exclude: Words | None = None, ls: File | None = None
-) -> BaseAsset:
+) -> Expression:
     """All sources that the selected dbt models read, for :func:`airflow_readiness.ready`.
 
     Only models inside the selection count: what another flow builds is not waited for. An ephemeral model
@@ -52,8 +49,8 @@ def dbt(
     found = reach(_path(manifest, caller), chosen, patience=PATIENCE)
     if problem := found.problem(chosen):
         raise problem
-    assets = sources(found.names)
-    return assets[0] if len(assets) == 1 else AssetAll(*assets)
+    parts = [source(name) for name in sorted(set(found.names))]
+    return parts[0] if len(parts) == 1 else AllOf(*parts)
 
 
 def dbt_sources(
