@@ -27,8 +27,13 @@ STAGES = (
 )
 
 
-def of_launch(running: Deployment, condition: str, flow: str, day: dt.date, committed: float) -> list[float]:
-    """Seconds since the commit of the log row by which each stage was over."""
+def of_launch(
+    running: Deployment, condition: str, flow: str, day: dt.date, committed: float
+) -> list[float] | None:
+    """Seconds since the commit of the log row by which each stage was over.
+
+    None: the collector was just looking from a worker, and no trigger fired.
+    """
     (ours,) = running.stack.sql(
         "select decided_at, attempted_at from readiness.launch where condition = $1 and business_date = $2",
         condition,
@@ -46,11 +51,15 @@ def of_launch(running: Deployment, condition: str, flow: str, day: dt.date, comm
     (airflow,) = running.stack.sql(query, condition, flow, day.isoformat(), database="airflow")
     logs = running.stack.folder / "airflow" / "logs" / "dag_id=readiness_collector"
     run = logs / f"run_id={airflow['run_id']}" / f"task_id={airflow['task_id']}"
+    fired = _said(run.glob("*.trigger.*.log"), "Trigger fired event")
+    began = _said(run.glob("attempt=1.log"), "Pre Execute")
+    if fired is None or began is None:
+        return None
     instants = [
         ours["decided_at"],
-        _said(run.glob("*.trigger.*.log"), "Trigger fired event"),
+        fired,
         airflow["collector_queued"],
-        _said(run.glob("attempt=1.log"), "Pre Execute"),
+        began,
         ours["attempted_at"],
         *(airflow[name] for name in ("recorded", "created_at", "queued_dttm", "start_date")),
     ]
@@ -58,16 +67,19 @@ def of_launch(running: Deployment, condition: str, flow: str, day: dt.date, comm
     return [*seconds, running.began(flow)[day.isoformat()] - committed]
 
 
-def _said(logs: Iterable[Path], event: str) -> dt.datetime:
-    """When these logs last said so."""
+def _said(logs: Iterable[Path], event: str) -> dt.datetime | None:
+    """When these logs last said so; none if they did not."""
     lines: list[dict[str, Any]] = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    last = max(line["timestamp"] for line in lines if event in line["event"])
-    return dt.datetime.fromisoformat(last.replace("Z", "+00:00"))
+    last = max((line["timestamp"] for line in lines if event in line["event"]), default=None)
+    return last and dt.datetime.fromisoformat(last.replace("Z", "+00:00"))
 
 
-def medians(launches: list[list[float]]) -> dict[str, float]:
-    """The median length of each stage, in seconds."""
-    lengths = [[after - before for before, after in pairwise([0.0, *launch])] for launch in launches]
+def medians(launches: list[list[float] | None]) -> dict[str, float]:
+    """The median length of each stage, in seconds; empty if there was none to measure."""
+    measured = [launch for launch in launches if launch]
+    lengths = [[after - before for before, after in pairwise([0.0, *launch])] for launch in measured]
+    if not lengths:
+        return {}
     return {
         stage: statistics.median(each) for stage, each in zip(STAGES, zip(*lengths, strict=True), strict=True)
     }
