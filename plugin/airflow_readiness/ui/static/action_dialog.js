@@ -90,7 +90,7 @@ function Preview({ preview: { data, error }, waiting }) {
     { "data-testid": "preview" },
     h(Text, { fontSize: "sm", fontWeight: "medium" }, data.text),
     data.starts.length > 0 &&
-      h(chakra.ul, { ps: 5, mt: 1, fontSize: "sm", maxH: 32, overflowY: "auto" }, data.starts.map((dagId) => h("li", { key: dagId }, dagId))),
+      h(chakra.ul, { ps: 5, mt: 1, listStyleType: "disc", fontSize: "sm", maxH: 32, overflowY: "auto" }, data.starts.map((dagId) => h("li", { key: dagId }, dagId))),
     h(Flex, { mt: 3, gap: 2, align: "flex-start", justify: "space-between" },
       h(Mono, { fontSize: "xs", color: "fg.muted", pt: 1 }, data.cli), h(Copied, { text: data.cli, label: "Copy as CLI" })),
   );

@@ -66,7 +66,7 @@ function deadlines(points, scale) {
     if (last && last.deadline === deadline && last.x2 + half > left - half) last.x2 = left + half;
     else lines.push({ date, deadline, x1: left - half, x2: left + half });
   }
-  return lines.map(({ date, deadline, x1, x2 }) => h(Line, { key: `deadline ${date}`, x1, x2, y: scale.y(deadline), stroke: "red.solid", strokeWidth: 2 }));
+  return lines.map(({ date, deadline, x1, x2 }) => h(Line, { key: `deadline ${date}`, x1, x2, y: scale.y(deadline), stroke: "fg.error", strokeWidth: 2 }));
 }
 
 /** A dot; late a triangle, missed a cross upon the deadline: never colour alone. */
@@ -84,8 +84,8 @@ function Point({ point, scale, zone }) {
     place,
     title,
     shape
-      ? h(chakra.path, { d: shape, stroke: `${palette}.solid`, fill: state === "late" ? `${palette}.solid` : "none", strokeWidth: 2 })
-      : h(chakra.circle, { cx: 0, cy: 6, r: 3.2, fill: `${palette}.solid` }),
+      ? h(chakra.path, { d: shape, stroke: `${palette}.fg`, fill: state === "late" ? `${palette}.fg` : "none", strokeWidth: 2 })
+      : h(chakra.circle, { cx: 0, cy: 6, r: 3.2, fill: `${palette}.fg` }),
   );
 }
 

@@ -15,8 +15,10 @@ export function axisOf(sources, now, zone) {
   // a log may come long after: it must not squeeze the night into a corner
   const deadlines = sources.map((each) => Date.parse(each.deadline_at)).filter(Number.isFinite);
   const latest = deadlines.length ? Math.max(...deadlines) + 12 * HOUR : Infinity;
-  let from = Math.min(...all, ...starts);
+  let from = Math.min(...all);
   let to = Math.min(Math.max(...all), latest);
+  // of the long time in which nothing usually comes, a little is enough
+  if (starts.length) from = Math.max(Math.min(from, ...starts), from - Math.max(HOUR, (to - from) / 5));
   if (now > from && now < to + (to - from) / 4) to = Math.max(to, now);
   to = Math.max(to, from + HOUR);
   const air = (to - from) * 0.03;

@@ -14,9 +14,9 @@ with DAG("sales_by_region", schedule=ready(source("hive.sales"))):
 
     build()`;
 
-const SETTINGS = `-- deadline 06:30, logs count from 20:00 of the evening before, one log row is enough
+const SETTINGS = `-- due at 06:30; logs count from 20:00 of the evening before; one row is enough
 select readiness.set_log_settings('hive', 'sales', 6, 30, 20, 0, 1);
--- "it was loaded"
+-- it was loaded
 select readiness.report_log('hive', 'sales', current_date);`;
 
 /** What makes a DAG a flow. */

@@ -13,7 +13,7 @@ export function FlowRow({ flow, zone, date }) {
     Box,
     {
       as: "li", display: "grid", columnGap: 4, rowGap: 1, px: 4, py: 3, alignItems: "start", borderTopWidth: "1px", borderColor: "border",
-      _first: { borderTopWidth: 0 }, gridTemplateColumns: { base: "1fr auto", md: "7.5rem minmax(0, 1fr) 9.5rem" },
+      _first: { borderTopWidth: 0 }, gridTemplateColumns: { base: "1fr auto", md: "8.5rem minmax(0, 1fr) 9.5rem" },
       "data-testid": `flow ${flow.dag_id}`,
     },
     h(Flex, { gap: 1, wrap: "wrap", pt: 0.5, justifySelf: "start" },

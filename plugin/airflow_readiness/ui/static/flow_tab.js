@@ -59,7 +59,7 @@ function Answer({ flow, zone, date, shown, onDone }) {
       !launch && flow.deadline_at && h(Box, { textAlign: { base: "start", md: "end" } },
         h(Countdown, { at: flow.deadline_at, fontSize: "xl", fontWeight: "semibold", display: "block" }),
         h(Muted, null, "starts anyway at ", h(When, { at: flow.deadline_at, zone, date })))),
-    flow.why?.length > 0 && h(chakra.ul, { ps: 5, mt: 2, fontSize: "sm", overflowWrap: "anywhere" }, flow.why.map((text, index) => h("li", { key: index }, text))),
+    flow.why?.length > 0 && h(chakra.ul, { ps: 5, mt: 2, fontSize: "sm", overflowWrap: "anywhere", listStyleType: "disc" }, flow.why.map((text, index) => h("li", { key: index }, text))),
     launch && h(Facts, {
       mt: 4,
       min: "10rem",

@@ -30,7 +30,7 @@ export function Health({ health, zone }) {
         h(Icon, { name: icon, size: 5, color: colour }), h("span", null, word)),
       h(Facts, {
         flex: 1,
-        min: "7rem",
+        min: "6rem",
         items: [
           ["Processor", h(Beat, { part: health.processor, zone })],
           ["Collector", h(Beat, { part: health.collector, zone })],

@@ -4,7 +4,7 @@ import { Icon } from "./states.js";
 import { ago, clock, exact, useClock } from "./time.js";
 
 /** The frame of a page: no wider than the eye follows. */
-export const Page = (props) => h(Box, { maxW: "7xl", mx: "auto", w: "full", px: { base: 0, md: 2 }, pb: 12, ...props });
+export const Page = (props) => h(Box, { maxW: "7xl", mx: "auto", w: "full", px: { base: 1, md: 2 }, pt: 2, pb: 12, ...props });
 
 export function Panel({ title, aside, children, ...props }) {
   return h(
@@ -78,11 +78,13 @@ export function NoData({ error }) {
   return h(Box, { role: "status", "aria-label": "loading", mt: 6 }, ["40%", "90%", "75%", "85%"].map(bar));
 }
 
-/** Name and value, one beside the other, as many as fit. */
-export function Facts({ items, min = "8.5rem", ...props }) {
+/** Name and value, one beside the other: in columns of a least width, or without one as closely as they go. */
+export function Facts({ items, min, ...props }) {
+  const columns = { display: "grid", gridTemplateColumns: `repeat(auto-fill, minmax(${min}, 1fr))`, gap: 3 };
+  const close = { display: "flex", flexWrap: "wrap", columnGap: 7, rowGap: 2 };
   return h(
     chakra.dl,
-    { display: "grid", gridTemplateColumns: `repeat(auto-fill, minmax(${min}, 1fr))`, gap: 3, ...props },
+    { ...(min ? columns : close), ...props },
     items.filter(Boolean).map(([name, value]) =>
       h(
         Box,

@@ -62,10 +62,10 @@ function Today({ today, zone, onDone }) {
     Card,
     { mt: 4, p: 4 },
     h(Flex, { justify: "space-between", gap: 4, wrap: "wrap", align: "flex-start" },
-      h(Facts, { flex: "1 1 20rem", min: "8rem", items: [
+      h(Facts, { flex: "1 1 20rem", items: [
         ["Business date", date],
         ["Logs", `${today.log_count ?? 0} of ${today.needed ?? "?"}`],
-        ["Usual", h(Usual, { source: today, zone })],
+        ["History", h(Usual, { source: today, zone, fontSize: "sm", color: "fg" })],
         today.ready_at && ["Ready at", h(When, { at: today.ready_at, zone, date })],
         ["Deadline", h("span", null, h(When, { at: today.deadline_at, zone, date }), !today.ready_at && today.deadline_at && [" · ", h(Countdown, { key: "left", at: today.deadline_at })])],
       ] }),
@@ -95,4 +95,4 @@ function Dependents({ flows, zone, date }) {
 }
 
 const PlotLegend = () =>
-  h(Flex, { gap: 4, rowGap: 1, wrap: "wrap", fontSize: "xs", color: "fg.muted" }, "● ready", "▲ late", "✕ missed", h(Flex, { as: "span", align: "center", gap: 1.5 }, h(Box, { w: 4, h: "2px", bg: "red.solid" }), "deadline"));
+  h(Flex, { gap: 4, rowGap: 1, wrap: "wrap", fontSize: "xs", color: "fg.muted" }, ["● ready", "▲ late", "✕ missed"].map((text) => h("span", { key: text }, text)), h(Flex, { as: "span", align: "center", gap: 1.5 }, h(Box, { w: 4, h: "2px", bg: "fg.error" }), "deadline"));

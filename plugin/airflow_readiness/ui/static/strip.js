@@ -28,7 +28,7 @@ export function Strip({ source, axis, zone }) {
       }),
     h(NowLine, { axis }),
     lastLogAt && !readyAt && inside(at(lastLogAt)) && h(Box, { ...line(at(lastLogAt)), top: "30%", h: "40%", w: "2px", bg: "fg" }),
-    deadlineAt && inside(at(deadlineAt)) && h(Box, { ...line(at(deadlineAt)), top: "5%", h: "90%", w: "3px", ml: "-1.5px", bg: "red.solid" }),
+    deadlineAt && inside(at(deadlineAt)) && h(Box, { ...line(at(deadlineAt)), top: "5%", h: "90%", w: "3px", ml: "-1.5px", bg: "fg.error" }),
     readyAt && h(Arrival, { left: Math.min(100, Math.max(0, at(readyAt))), late: source.state === "late" }),
   );
 }
@@ -68,16 +68,16 @@ export const historyOf = (usual) =>
   (usual?.samples ?? 0) < ENOUGH ? `not enough history (${usual?.samples ?? 0} of ${ENOUGH} days)` : "usual time unknown";
 
 /** When it usually comes, and how far off it is now. */
-export function Usual({ source, zone }) {
+export function Usual({ source, zone, ...props }) {
   const { usual, ready_at: ready } = source;
   const behind = useClock((at) => {
     if (!usual?.p50) return null;
     const minutes = Math.round(((ready ? Date.parse(ready) : at) - Date.parse(usual.p50)) / MINUTE);
     return ready || minutes > 0 ? minutes : null;
   });
-  if (!usual?.p50) return h(Muted, { fontSize: "xs" }, historyOf(usual));
+  if (!usual?.p50) return h(Muted, { fontSize: "xs", ...props }, historyOf(usual));
   const off = behind === null || behind === 0 ? "" : behind > 0 ? `, ${told(behind)} late` : `, ${told(-behind)} early`;
-  return h(Muted, { fontSize: "xs" }, `usually ${clock(usual.p50, zone)}${off}`);
+  return h(Muted, { fontSize: "xs", ...props }, `usually ${clock(usual.p50, zone)}${off}`);
 }
 
 const told = (minutes) => (minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`);
@@ -103,7 +103,7 @@ export function Legend() {
     entry(h(Box, { w: 5, h: 3, bg: "blue.emphasized", borderLeftWidth: "2px", borderColor: "blue.fg", borderRadius: "sm" }), "usual: median to 90%"),
     entry(h(Flex, { boxSize: 4, bg: "green.solid", color: "green.contrast", borderRadius: "full" }, h(Icon, { name: "check", size: 4 })), "ready"),
     entry(h(Box, { h: 4, borderLeftWidth: "2px", borderStyle: "dotted", borderColor: "fg" }), "now"),
-    entry(h(Box, { h: 4, w: "3px", bg: "red.solid" }), "deadline"),
+    entry(h(Box, { h: 4, w: "3px", bg: "fg.error" }), "deadline"),
   );
 }
 

@@ -26,6 +26,7 @@ function title(node, parts) {
   return `At least ${node.at_least} of ${parts.length}${grace}`;
 }
 
+const SUMMARY = { cursor: "pointer", py: 1.5, borderRadius: "md", _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing" } };
 const BRANCH = { ms: { base: 1.5, md: 2 }, ps: { base: 3, md: 4 }, borderStartWidth: "2px", borderColor: "border.emphasized" };
 
 export function Tree({ node, sources, zone, date, onDone }) {
@@ -39,7 +40,7 @@ export function Tree({ node, sources, zone, date, onDone }) {
     { open: true },
     h(
       chakra.summary,
-      { cursor: "pointer", py: 1.5, borderRadius: "md", _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing" } },
+      SUMMARY,
       h(Flex, { as: "span", display: "inline-flex", gap: 2, align: "center", wrap: "wrap", ms: 1 },
         h(Text, { as: "span", fontWeight: "semibold" }, title(node, parts)),
         h(Text, { as: "span", fontSize: "sm", color: "fg.muted" }, [`${there} ready`, extra].filter(Boolean).join(", "))),
@@ -48,31 +49,40 @@ export function Tree({ node, sources, zone, date, onDone }) {
   );
 }
 
+/** A source: one line that opens to its evidence; what is there already is closed. */
 function Leaf({ source, name, extra, zone, date, onDone }) {
   if (!source) return h(Flex, { gap: 2, py: 2 }, h(Mono, null, name), h(StateBadge, { state: "unknown" }));
-  const last = source.last_logs?.[0];
-  const when = (at) => h(When, { at, zone, date });
   return h(
-    Box,
-    { py: 2.5, "data-testid": `leaf ${name}` },
-    h(Flex, { gap: 2, align: "center", wrap: "wrap" },
-      h(Link, { to: pathSource(name), fontWeight: "medium", overflowWrap: "anywhere" }, name),
-      h(StateBadge, { state: source.state }),
-      !source.configured && source.state !== "not_configured" && h(StateBadge, { state: "not_configured" }),
-      h(Usual, { source, zone }),
-      extra && h(Text, { fontSize: "sm", color: "fg.muted" }, extra)),
-    h(Facts, {
-      mt: 2,
-      items: [
-        ["Logs", `${source.log_count ?? 0} of ${source.needed ?? "?"}`],
-        ["Last log", last ? h("span", null, when(last.logged_at), last.row_count === null || last.row_count === undefined ? "" : ` · ${last.row_count.toLocaleString("en")} rows`) : "none"],
-        last?.fm_table && ["From table", h(Mono, null, last.fm_table)],
-        ["Logs count", h("span", null, when(source.window_start), " to ", when(source.window_end))],
-        ["Deadline", when(source.deadline_at)],
-        source.ready_at && ["Ready at", when(source.ready_at)],
-        ["Known", source.known_at ? h(Ago, { at: source.known_at, zone }) : "never looked"],
-      ],
-    }),
-    h(Box, { mt: 2, _empty: { display: "none" } }, h(SourceActions, { source, onDone, size: "xs" })),
+    chakra.details,
+    { open: !THERE.has(source.state), "data-testid": `leaf ${name}` },
+    h(
+      chakra.summary,
+      SUMMARY,
+      h(Flex, { as: "span", display: "inline-flex", gap: 2, align: "center", wrap: "wrap", ms: 1, verticalAlign: "middle" },
+        h(Link, { to: pathSource(name), fontWeight: "medium", overflowWrap: "anywhere" }, name),
+        h(StateBadge, { state: source.state }),
+        !source.configured && source.state !== "not_configured" && h(StateBadge, { state: "not_configured" }),
+        h(Usual, { source, zone }),
+        extra && h(Text, { as: "span", fontSize: "sm", color: "fg.muted" }, extra)),
+    ),
+    h(Box, { ps: 5, pb: 2 },
+      h(Evidence, { source, zone, date }),
+      h(Box, { mt: 2, _empty: { display: "none" } }, h(SourceActions, { source, onDone, size: "xs" }))),
   );
+}
+
+function Evidence({ source, zone, date }) {
+  const last = source.last_logs?.[0];
+  const rows = last?.row_count === null || last?.row_count === undefined ? "" : `, ${last.row_count.toLocaleString("en")} rows`;
+  const when = (at) => h(When, { at, zone, date });
+  return h(Facts, {
+    items: [
+      ["Logs", `${source.log_count ?? 0} of ${source.needed ?? "?"}`],
+      source.ready_at && ["Ready at", when(source.ready_at)],
+      ["Deadline", when(source.deadline_at)],
+      ["Logs count", h("span", null, when(source.window_start), " to ", when(source.window_end))],
+      ["Last log", last ? h("span", null, when(last.logged_at), rows, last.fm_table && " in ", last.fm_table && h(Mono, null, last.fm_table)) : "none"],
+      ["Known", source.known_at ? h(Ago, { at: source.known_at, zone }) : "never looked"],
+    ],
+  });
 }
