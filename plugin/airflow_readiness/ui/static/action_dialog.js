@@ -5,7 +5,10 @@ import { get, pathOf, post } from "./api.js";
 import { Dialog } from "./dialog.js";
 import { Banner, Copied, Mono, Muted } from "./parts.js";
 
-const MAX_REASON = 500;
+const MAX_REASON = 1000;
+const WRITTEN = /^([01]?\d|2[0-3]):[0-5]\d$/;
+// the browser's own field for times asks for AM and PM where the rest of the page does not
+const HOUR = { required: true, pattern: WRITTEN.source, placeholder: "06:45", title: "HH:MM", inputMode: "numeric", autoComplete: "off" };
 const FIELD = {
   w: "full", px: 3, py: 2, fontSize: "sm", bg: "transparent", borderWidth: "1px", borderColor: "border.emphasized", borderRadius: "md",
   _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing" },
@@ -16,8 +19,9 @@ export function ActionDialog({ kind, name, date, action, words, onClose, onDone 
   const [until, setUntil] = useState("");
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState("");
-  const ready = reason.trim() && (!words.until || until);
-  const preview = usePreview({ action, [kind]: name, date, until }, !words.until || Boolean(until));
+  const complete = !words.until || WRITTEN.test(until);
+  const ready = reason.trim() && complete;
+  const preview = usePreview({ action, [kind]: name, date, until }, complete);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -42,10 +46,10 @@ export function ActionDialog({ kind, name, date, action, words, onClose, onDone 
       chakra.form,
       { onSubmit: submit, display: "flex", flexDirection: "column", gap: 4 },
       words.until && h(Labelled, { text: "New deadline", hint: "in the deployment's time zone", field: (id) =>
-        h(chakra.input, { ...FIELD, id, type: "time", required: true, value: until, w: "9rem", autoFocus: true, colorScheme: { _light: "light", _dark: "dark" }, onChange: (event) => setUntil(event.target.value) }) }),
+        h(chakra.input, { ...FIELD, id, ...HOUR, value: until, w: "9rem", autoFocus: true, onChange: (event) => setUntil(event.target.value) }) }),
       h(Labelled, { text: "Reason", hint: "kept with your name in the audit log", field: (id) =>
         h(chakra.textarea, { ...FIELD, id, rows: 2, required: true, maxLength: MAX_REASON, value: reason, autoFocus: !words.until, onChange: (event) => setReason(event.target.value) }) }),
-      h(Preview, { preview, waiting: words.until && !until }),
+      h(Preview, { preview, waiting: !complete }),
       refusal && h(Banner, { level: "error", title: "It was not done", mt: 0 }, refusal),
       h(Flex, { gap: 2, justify: "flex-end" },
         h(Button, { size: "sm", variant: "outline", type: "button", onClick: onClose }, "Cancel"),
@@ -89,7 +93,7 @@ function Preview({ preview: { data, error }, waiting }) {
     Box,
     { "data-testid": "preview" },
     h(Text, { fontSize: "sm", fontWeight: "medium" }, data.text),
-    data.starts.length > 0 &&
+    data.starts.some((dagId) => !data.text.includes(dagId)) &&
       h(chakra.ul, { ps: 5, mt: 1, listStyleType: "disc", fontSize: "sm", maxH: 32, overflowY: "auto" }, data.starts.map((dagId) => h("li", { key: dagId }, dagId))),
     h(Flex, { mt: 3, gap: 2, align: "flex-start", justify: "space-between" },
       h(Mono, { fontSize: "xs", color: "fg.muted", pt: 1 }, data.cli), h(Copied, { text: data.cli, label: "Copy as CLI" })),

@@ -4,15 +4,15 @@ import { ActionDialog } from "./action_dialog.js";
 
 const OPEN = ["waiting", "at_risk", "not_configured", "unknown"];
 
-/** Action → words, and the states in which it makes sense (null: any). */
+/** Action → words, and when it makes sense. */
 const OF_SOURCE = {
   "mark-ready": { label: "Mark ready", does: "count as ready", states: [...OPEN, "missed"] },
   skip: { label: "Skip", does: "not be waited for", states: OPEN },
   extend: { label: "Extend deadline", does: "have a later deadline", states: [...OPEN, "missed"], until: true },
 };
 const OF_FLOW = {
-  publish: { label: "Publish again", does: "have its event published again", launched: true },
-  rerun: { label: "Rerun", does: "run once more", launched: true },
+  publish: { label: "Publish again", does: "be started by itself, if it missed its launch", fits: ({ launch, run }) => launch && !run },
+  rerun: { label: "Rerun", does: "run once more", fits: ({ run }) => run },
 };
 
 export function SourceActions({ source, onDone, size = "sm" }) {
@@ -21,7 +21,7 @@ export function SourceActions({ source, onDone, size = "sm" }) {
 }
 
 export function FlowActions({ flow, onDone, size = "sm" }) {
-  const fitting = Object.entries(OF_FLOW).filter(([, { launched }]) => !launched || flow.launch || flow.run);
+  const fitting = Object.entries(OF_FLOW).filter(([, { fits }]) => fits(flow));
   return h(Bar, { allowed: flow.can_act, kind: "flow", name: flow.dag_id, date: flow.business_date, fitting, onDone, size });
 }
 

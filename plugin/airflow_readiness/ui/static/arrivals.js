@@ -101,5 +101,5 @@ function hourOf(minutes) {
 function DayLabels({ points }) {
   const every = Math.max(1, Math.ceil(points.length / 6));
   return h(Box, { position: "relative", h: 5, mt: 1, "aria-hidden": true }, points.map(({ date, left }, index) =>
-    (points.length - 1 - index) % every === 0 && h(Text, { key: date, position: "absolute", left: `${left}%`, transform: "translateX(-50%)", fontSize: "xs", color: "fg.muted", whiteSpace: "nowrap", display: ((points.length - 1 - index) / every) % 2 ? { base: "none", md: "block" } : "block" }, shortDate(date))));
+    (points.length - 1 - index) % every === 0 && h(Text, { key: date, position: "absolute", left: `${left}%`, transform: `translateX(${left > 95 ? -90 : -50}%)`, fontSize: "xs", color: "fg.muted", whiteSpace: "nowrap", display: ((points.length - 1 - index) / every) % 2 ? { base: "none", md: "block" } : "block" }, shortDate(date))));
 }

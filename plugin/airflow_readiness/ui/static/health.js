@@ -12,9 +12,9 @@ const OVERALL = {
 const UNKNOWN = { word: "Nobody knows how it is", icon: "question", colour: "fg.muted" };
 /** Milliseconds after which a part's last sign of life is odd; each gives one every 30 s. */
 const QUIET = 90_000;
-const MODES = {
-  keyspace: "keyspace events", tracking: "client tracking", timer: "timer only", down: "not reached", cluster: "cluster",
-};
+/** How the collector hears of Redis. */
+const MODES = { notifications: "keyspace events", tracking: "client tracking" };
+const LEVELS = { error: ["cross", "fg.error"], warning: ["warning", "fg.warning"], info: ["info", "fg.info"] };
 
 export function Health({ health, zone }) {
   const { word, icon, colour } = OVERALL[health.status] ?? UNKNOWN;
@@ -35,7 +35,7 @@ export function Health({ health, zone }) {
           ["Processor", h(Beat, { part: health.processor, zone })],
           ["Collector", h(Beat, { part: health.collector, zone })],
           ["Registrar", h(Beat, { part: health.registrar, zone })],
-          ["Redis", mode ? (MODES[mode] ?? mode) : h(Doubt, null, "unknown")],
+          ["Redis", MODES[mode] ?? h(Doubt, null, mode ? "not heard" : "unknown")],
           ["Triggerers", health.triggerers ? health.triggerers : h(Doubt, null, "none alive")],
           ["Last event", h(Ago, { at: health.last_event_at, zone })],
           ["Pending pairs", pending === null || pending === undefined ? "–" : h(Pending, { pending, limit: health.pending_limit })],
@@ -66,13 +66,14 @@ function Problems({ problems }) {
   return h(
     chakra.ul,
     { mt: 3, pt: 3, borderTopWidth: "1px", borderColor: "border.emphasized", listStyleType: "none" },
-    problems.map(({ level, text, remedy }) =>
-      h(
+    problems.map(({ level, text, remedy }) => {
+      const [icon, colour] = LEVELS[level] ?? LEVELS.warning;
+      return h(
         chakra.li,
         { key: text, display: "flex", gap: 2, mb: 2, fontSize: "sm", _last: { mb: 0 } },
-        h(Icon, { name: level === "error" ? "cross" : "warning", mt: 0.5, color: level === "error" ? "fg.error" : "fg.warning" }),
-        h(Box, null, h(Text, null, text), remedy && h(Text, { color: "fg.muted" }, `What to do: ${remedy}`)),
-      ),
-    ),
+        h(Icon, { name: icon, mt: 0.5, color: colour }),
+        h(Box, { minW: 0, overflowWrap: "anywhere" }, h(Text, null, text), remedy && h(Text, { color: "fg.muted" }, `What to do: ${remedy}`)),
+      );
+    }),
   );
 }

@@ -75,7 +75,7 @@ function Today({ today, zone, onDone }) {
 }
 
 const Settings = ({ settings, zone }) =>
-  h(Facts, { min: "9rem", items: [
+  h(Facts, { items: [
     ["Deadline", hour(settings.deadline)],
     ["Logs count from", hour(settings.read_from) ?? "midnight"],
     ["Logs needed", settings.log_count],

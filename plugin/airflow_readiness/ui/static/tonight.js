@@ -52,10 +52,11 @@ export function Tonight() {
           { title: "Flows", aside: h(Muted, null, "least slack first") },
           h(Filters, { flows: data.flows, filters }),
           h(Rows, { all: flows, draw: (flow) => h(FlowRow, { key: flow.dag_id, flow, zone, date: chosen }), filters }),
-          data.hidden > 0 && h(Muted, { display: "block", mt: 2 }, `${data.hidden} more flows are beyond the limit of this page; the filter of the command line finds them: airflow readiness status`),
+          data.hidden > 0 && h(Muted, { display: "block", mt: 2 }, `${data.hidden} more flows are beyond the limit of this page; “airflow readiness status” shows them all.`),
         ),
     sources.length > 0 &&
-      h(Panel, { title: "Sources", aside: h(Legend) }, h(More, { all: sources, children: (shown) => h(SourceRows, { sources: shown, zone }) })),
+      h(Panel, { title: "Sources", aside: h(Legend) }, h(More, { all: sources, children: (shown) => h(SourceRows, { sources: shown, zone }) }),
+        data.hidden_sources > 0 && h(Muted, { display: "block", mt: 2 }, `${data.hidden_sources} more sources are beyond the limit of this page.`)),
   );
 }
 
