@@ -36,7 +36,10 @@ select d.timezone, clock_timestamp() as now,
        array(
            select jsonb_build_object(
                'dag_id', f.dag_id, 'first_date', f.first_date, 'decided_at', l.decided_at,
-               'published_at', l.published_at, 'outcomes', l.evidence -> 'outcomes', 'run_id', r.run_id)
+               'published_at', l.published_at, 'verdict', l.evidence ->> 'verdict',
+               'outcomes', (select jsonb_object_agg(s.key, s.value -> 'outcome')
+                            from jsonb_each(l.evidence -> 'sources') as s),
+               'run_id', r.run_id)
            from readiness.flow as f
            left join readiness.launch as l on l.condition = f.condition and l.business_date = $1
            left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = $1
@@ -112,9 +115,9 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
                select count(*)::integer as without,
                       (count(*) filter (where p.state is distinct from 'late'))::integer as missed,
                       extract(epoch from max(p.ready_at - p.deadline_at)) as late_by
-               from jsonb_each_text(nl.evidence -> 'outcomes') as o
+               from jsonb_each(nl.evidence -> 'sources') as o
                left join readiness.processed_log as p on p.source = o.key and p.business_date = n.day
-               where o.value = 'deadline'
+               where o.value ->> 'outcome' = 'deadline' and nl.evidence ->> 'verdict' is distinct from 'ready'
            ) as w on true
            order by n.day
        ) as days

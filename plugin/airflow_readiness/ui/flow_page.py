@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow_readiness.core.clock import Clock
 from airflow_readiness.core.condition import Condition
-from airflow_readiness.core.document import load_launch
 from airflow_readiness.diagnosis import Health, Problem
 from airflow_readiness.errors import BadInput
 from airflow_readiness.operating.why import explain
@@ -68,7 +67,9 @@ def _asked(flow: Flow, condition: Condition, day: dt.date, row: Row, sources: Ma
     known = row["dag_id"] is not None
     launch = None
     if known and row["decided_at"]:
-        launch = Launched(row["decided_at"], row["evidence"].get("outcomes") or {})
+        evidence = row["evidence"]
+        outcomes = {name: each["outcome"] for name, each in evidence.get("sources", {}).items()}
+        launch = Launched(row["decided_at"], outcomes, evidence.get("verdict"))
     run_id = flow.run_id or (row["run_id"] if known else None)
     first_date = row["first_date"] if known else None
     return Asked(
@@ -123,15 +124,10 @@ def _source_json(source: Source, now: Now, *, can_act: bool) -> dict[str, Any]:
 def _launch_json(row: Row, asked: Asked) -> dict[str, Any] | None:
     if asked.launch is None:
         return None
-    outcomes = dict(asked.launch.outcomes)
-    try:
-        outcomes = {name: each.value for name, each in load_launch(row["evidence"]).outcomes.items()}
-    except BadInput:
-        pass
     return {
         "decided_at": said(asked.launch.decided_at),
         "published_at": said(row["published_at"]),
-        "outcomes": outcomes,
+        "outcomes": dict(asked.launch.outcomes),
     }
 
 

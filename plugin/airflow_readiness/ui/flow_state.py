@@ -27,6 +27,13 @@ class Launched:
     decided_at: dt.datetime
     #: source → outcome
     outcomes: Mapping[str, str]
+    #: as what it was decided: ``ready`` needs no deadline; none: an earlier release did not say
+    verdict: str | None = None
+
+    @property
+    def without(self) -> list[str]:
+        """The sources past whose deadline it was made."""
+        return [name for name, outcome in self.outcomes.items() if outcome == "deadline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,9 @@ def _state(asked: Asked, now: Now) -> str:
 
 
 def _launched_state(asked: Asked, launch: Launched) -> str:
-    without = [name for name, outcome in launch.outcomes.items() if outcome == "deadline"]
-    if not without:
+    if not launch.without or launch.verdict == "ready":
         return "ready"
-    known = [asked.sources[name].readiness if name in asked.sources else None for name in without]
+    known = [asked.sources[name].readiness if name in asked.sources else None for name in launch.without]
     return "late" if all(each and each.state is State.LATE for each in known) else "missed"
 
 
@@ -158,13 +164,14 @@ def _what(asked: Asked, now: Now, state: str, deadline_at: dt.datetime | None) -
 
 def _launched(asked: Asked, launch: Launched, now: Now) -> str:
     at = now.clock.tell(launch.decided_at, asked.day)
-    without = [name for name, outcome in launch.outcomes.items() if outcome == "deadline"]
+    without = launch.without
     if not without:
         skipped = [name for name, outcome in launch.outcomes.items() if outcome == "skipped"]
         return f"Started at {at}" + (f", {_names(skipped)} skipped by hand." if skipped else ": all was ready.")
     came = [name for name in without if name in asked.sources and asked.sources[name].state(now) == "late"]
     later = f"; {_names(came)} came later." if came else "."
-    return f"Started at {at}, at its deadline, without {_names(without)}{later}"
+    deadline = "" if launch.verdict == "ready" else ", at its deadline"
+    return f"Started at {at}{deadline}, without {_names(without)}{later}"
 
 
 def _waiting(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> str:

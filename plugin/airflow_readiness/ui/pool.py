@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +36,9 @@ WORTH: Final = 900.0
 #: Seconds for which an answer is the same for everybody who looks.
 SHARED: Final = 1.0
 
+#: The statements of ``board.sql``.
+QUERIES: Final = sql.named(files(__package__).joinpath("board.sql").read_text(encoding="utf-8"))
+
 Asked: TypeAlias = "tuple[str, tuple[Any, ...]]"
 
 
@@ -55,12 +57,6 @@ class Answer:
     row: Row | None
     read_at: float
     stale: Stale | None = None
-
-
-@cache
-def queries() -> dict[str, str]:
-    """The statements of ``board.sql``."""
-    return sql.named(files(__package__).joinpath("board.sql").read_text(encoding="utf-8"))
 
 
 class Ours:
@@ -95,7 +91,7 @@ class Ours:
     async def _read(self, asked: Asked) -> Answer:
         name, args = asked
         try:
-            rows = await limited(self._fetch(queries()[name], args), ANSWER)
+            rows = await limited(self._fetch(QUERIES[name], args), ANSWER)
         except POSTGRES_DOWN as error:
             await self._fail(error)
             return self._stale(asked)

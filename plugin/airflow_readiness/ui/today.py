@@ -67,7 +67,7 @@ def _asked(flow: Flow, day: dt.date, ours: Row | None, sources: Mapping[str, Sou
     assert flow.condition
     launch = None
     if ours and (decided_at := instant(ours["decided_at"])):
-        launch = Launched(decided_at, ours["outcomes"] or {})
+        launch = Launched(decided_at, ours["outcomes"] or {}, ours["verdict"])
     return Asked(
         flow.dag_id,
         day,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -14,10 +15,13 @@ import pytest_asyncio
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from airflow_readiness.config import Config
 from airflow_readiness.demo.servers import Postgres
+from airflow_readiness.store.store import Store
 from airflow_readiness.ui.board import Board
 from tests.integration.board.airflow_app import application, metadata, read_dags, token
 from tests.integration.board.client import Client
+from tests.integration.board.world import World
 
 DATABASE = "board_airflow"
 
@@ -78,7 +82,7 @@ async def as_user(
     airflow: FastAPI, board: Board, deployed: None, metadata_db: asyncpg.Connection
 ) -> AsyncIterator[Callable[[str | None], Client]]:
     """A browser in which somebody has logged in; none: a stranger's."""
-    transport = httpx.ASGITransport(app=airflow, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=airflow)
     with warnings.catch_warnings():
         # what Airflow's own routes warn about
         warnings.filterwarnings("ignore", module="airflow")
@@ -118,3 +122,11 @@ def nora(as_user: Callable[[str], Client]) -> Client:
 def stranger(as_user: Callable[[Any], Client]) -> Client:
     """Nobody's."""
     return as_user(None)
+
+
+@pytest_asyncio.fixture
+async def world(store: Store, settings: Config, today: dt.date) -> World:
+    """Our side, in which everybody is at work and nothing has come."""
+    world = World(store, settings, today)
+    await world.begin()
+    return world
