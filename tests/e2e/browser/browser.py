@@ -27,7 +27,9 @@ async def browser() -> AsyncIterator[Browser]:
     assert path, INSTALL
     async with async_playwright() as playwright:
         # its sandbox does not run as root, and it sees our own pages only
-        found = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        found = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--lang=en-GB"]
+        )
         try:
             yield found
         finally:

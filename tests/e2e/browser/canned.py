@@ -175,7 +175,10 @@ class Night:
             "business_date": self.date.isoformat(),
             "state": "at_risk",
             "sentence": "Waiting for 2 of 4: hive.fx_rates, usually 05:40, 18 min late; hive.orders_eu has 2 of 3 logs.",
-            "why": ["hive.fx_rates is at risk: by now it was there nine times of ten.", f"by hand: ann skipped x: {MARKUP}"],
+            "why": [
+                "hive.fx_rates is at risk: by now it was there nine times of ten.",
+                f"by hand: ann skipped x: {MARKUP}",
+            ],
             "condition": {
                 "all": [
                     {"source": "hive.fx_rates"},
@@ -183,7 +186,9 @@ class Night:
                     {"source": "hive.orders_eu"},
                 ]
             },
-            "sources": {name: known[name] | {"last_logs": self.logs()[:1], "known_at": self.at(-0.1)} for name in names},
+            "sources": {
+                name: known[name] | {"last_logs": self.logs()[:1], "known_at": self.at(-0.1)} for name in names
+            },
             "deadline_at": self.at(95),
             "launch": None,
             "run": None,
@@ -197,7 +202,12 @@ class Night:
     def logs(self) -> list[Json]:
         """The last rows."""
         return [
-            {"logged_at": self.at(-48 - 1440 * day), "load_id": f"load-{day}", "row_count": 1200345 - day, "fm_table": "fm_log"}
+            {
+                "logged_at": self.at(-48 - 1440 * day),
+                "load_id": f"load-{day}",
+                "row_count": 1200345 - day,
+                "fm_table": "fm_log",
+            }
             for day in range(8)
         ]
 
@@ -211,26 +221,56 @@ class Night:
             ready = day + dt.timedelta(minutes=(index * 37) % 50 - 20)
             state = "on_time" if ready <= deadline else "late"
             if index in (17, 61):
-                arrivals.append({"date": day.date().isoformat(), "ready_at": None, "deadline_at": iso(deadline), "state": "missed"})
+                arrivals.append(
+                    {
+                        "date": day.date().isoformat(),
+                        "ready_at": None,
+                        "deadline_at": iso(deadline),
+                        "state": "missed",
+                    }
+                )
                 continue
             if index in (33, 74):
                 ready, state = deadline + dt.timedelta(minutes=25), "late"
             arrivals.append({"date": day.date().isoformat(), "ready_at": iso(ready), "deadline_at": iso(deadline),
                              "state": "ready" if state == "on_time" else state})  # fmt: skip
-        setting = {"deadline": "07:00", "read_from": "20:00", "log_count": 1, "set_by": "release", "valid_to": None}
+        setting = {
+            "deadline": "07:00",
+            "read_from": "20:00",
+            "log_count": 1,
+            "set_by": "release",
+            "valid_to": None,
+        }
         return self._frame() | {
             "name": name,
             "settings": setting | {"valid_from": self.at(-1440 * 49)},
             "history": [
                 setting | {"valid_from": self.at(-1440 * 49)},
-                setting | {"deadline": "06:30", "read_from": None, "set_by": "ann", "valid_from": self.at(-1440 * 200), "valid_to": self.at(-1440 * 49)},
+                setting
+                | {
+                    "deadline": "06:30",
+                    "read_from": None,
+                    "set_by": "ann",
+                    "valid_from": self.at(-1440 * 200),
+                    "valid_to": self.at(-1440 * 49),
+                },
             ],
             "today": self.sources().get(name) or self.source(name, "waiting", 42),
             "last_logs": self.logs(),
             "arrivals": arrivals,
             "flows": [
-                {"dag_id": "currency_report", "condition": "hive.fx_rates", "deadline_at": self.at(42), "paused": False},
-                {"dag_id": "orders_by_country", "condition": "hive.fx_rates & hive.sales", "deadline_at": self.at(95), "paused": True},
+                {
+                    "dag_id": "currency_report",
+                    "condition": "hive.fx_rates",
+                    "deadline_at": self.at(42),
+                    "paused": False,
+                },
+                {
+                    "dag_id": "orders_by_country",
+                    "condition": "hive.fx_rates & hive.sales",
+                    "deadline_at": self.at(95),
+                    "paused": True,
+                },
             ],
             "can_act": self.can_act,
         }

@@ -1,8 +1,8 @@
 -- What these days launched, once the flows are registered.
 insert into readiness.launch (condition, business_date, decided_at, evidence, attempts, attempted_at, published_at)
 select f.condition, p.business_date, max(coalesce(least(p.ready_at, p.deadline_at), p.deadline_at)) as at,
-       jsonb_build_object('outcomes', jsonb_object_agg(
-           p.source, case p.state when 'ready' then 'ready' else 'deadline' end)),
+       jsonb_build_object('sources', jsonb_object_agg(
+           p.source, jsonb_build_object('outcome', case p.state when 'ready' then 'ready' else 'deadline' end))),
        1, max(p.deadline_at), max(p.deadline_at)
 from (select distinct condition, sources from readiness.flow) as f
 join readiness.processed_log as p on p.source = any (f.sources)

@@ -118,7 +118,10 @@ async def _take(found: object, url: str, to: Path, theme: Theme, width: int = 12
     window = await context(found, theme=theme, width=width)
     page = await window.new_page()
     await page.goto(url)
-    await page.get_by_role("heading", name="Condition" if "dags" in url else "Sources" if url.endswith("readiness") else "Last logs").wait_for()
+    await page.get_by_role(
+        "heading",
+        name="Condition" if "dags" in url else "Sources" if url.endswith("readiness") else "Last logs",
+    ).wait_for()
     await page.wait_for_timeout(700)
     await page.set_viewport_size({"width": width, "height": await _height(page)})
     await page.wait_for_timeout(700)

@@ -15,4 +15,4 @@ export function Countdown({ at, ...props }) {
   return h(Text, { as: "span", color: colour, fontVariantNumeric: "tabular-nums", "data-testid": "countdown", ...props }, told);
 }
 
-const coarse = (left) => duration(left < 2 * MINUTE ? left : Math.ceil(left / MINUTE) * MINUTE);
+const coarse = (left) => duration(left < 2 * MINUTE ? left : Math.floor(left / MINUTE) * MINUTE);

@@ -18,7 +18,7 @@ export function FlowRow({ flow, zone, date }) {
     },
     h(Flex, { gap: 1, wrap: "wrap", pt: 0.5, justifySelf: "start" },
       h(StateBadge, { state: shown }),
-      shown === "launched" && WORTH_SAYING.has(flow.state) && h(StateBadge, { state: flow.state })),
+      shown !== flow.state && WORTH_SAYING.has(flow.state) && h(StateBadge, { state: flow.state })),
     h(
       Box,
       { minW: 0, gridColumn: { base: "1 / -1", md: "2" }, gridRow: { base: 2, md: 1 } },

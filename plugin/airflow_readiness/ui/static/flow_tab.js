@@ -9,7 +9,7 @@ import { HowTo } from "./empty.js";
 import { Heat } from "./heat.js";
 import { Banner, Card, Facts, Freshness, Muted, NoData, Page, Panel, When } from "./parts.js";
 import { usePolled } from "./polling.js";
-import { StateBadge } from "./states.js";
+import { StateBadge, shownState } from "./states.js";
 import { longDate } from "./time.js";
 import { Tree } from "./tree.js";
 
@@ -20,7 +20,7 @@ export function FlowTab({ dagId }) {
   useEffect(() => {
     document.title = `${dagId} – Readiness`;
   }, [dagId]);
-  const shown = data?.consumer ? (data.launch ? "launched" : data.state) : null;
+  const shown = data?.consumer ? shownState(data) : null;
   useAnnounced(useMemo(() => shown && { [dagId]: shown, ...statesOf(data) }, [data]));
 
   if (!data) return h(Page, { pt: 4 }, h(NoData, looked));
@@ -59,7 +59,7 @@ function Answer({ flow, zone, date, shown, onDone }) {
       !launch && flow.deadline_at && h(Box, { textAlign: { base: "start", md: "end" } },
         h(Countdown, { at: flow.deadline_at, fontSize: "xl", fontWeight: "semibold", display: "block" }),
         h(Muted, null, "starts anyway at ", h(When, { at: flow.deadline_at, zone, date })))),
-    flow.why?.length > 0 && h(chakra.ul, { ps: 5, mt: 2, fontSize: "sm", overflowWrap: "anywhere", listStyleType: "disc" }, flow.why.map((text, index) => h("li", { key: index }, text))),
+    h(Why, { why: flow.why ?? [] }),
     launch && h(Facts, {
       mt: 4,
       min: "10rem",
@@ -71,6 +71,22 @@ function Answer({ flow, zone, date, shown, onDone }) {
       ],
     }),
     h(Box, { mt: 4, _empty: { display: "none" } }, h(FlowActions, { flow, onDone })),
+  );
+}
+
+// what was said by hand is seen at once; the rest, which the tree shows too, when it is asked for
+const BY_HAND = "by hand: ";
+
+function Why({ why }) {
+  const list = (texts) => h(chakra.ul, { ps: 5, mt: 2, fontSize: "sm", overflowWrap: "anywhere", listStyleType: "disc" }, texts.map((text, index) => h("li", { key: index }, text)));
+  const told = why.map((text) => text.replace(/^- /, ""));
+  const byHand = told.filter((text) => text.startsWith(BY_HAND));
+  const rest = told.filter((text) => !text.startsWith(BY_HAND));
+  return h(
+    Box,
+    null,
+    byHand.length > 0 && list(byHand),
+    rest.length > 0 && h(chakra.details, { mt: 2, fontSize: "sm" }, h(chakra.summary, { cursor: "pointer", color: "fg.muted" }, "In full, and what it takes"), list(rest)),
   );
 }
 

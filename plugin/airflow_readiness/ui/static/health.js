@@ -35,7 +35,7 @@ export function Health({ health, zone }) {
           ["Processor", h(Beat, { part: health.processor, zone })],
           ["Collector", h(Beat, { part: health.collector, zone })],
           ["Registrar", h(Beat, { part: health.registrar, zone })],
-          ["Redis", MODES[mode] ?? h(Doubt, null, mode ? "not heard" : "unknown")],
+          ["Redis", MODES[mode] ?? (mode ? h(Doubt, null, "not heard") : "–")],
           ["Triggerers", health.triggerers ? health.triggerers : h(Doubt, null, "none alive")],
           ["Last event", h(Ago, { at: health.last_event_at, zone })],
           ["Pending pairs", pending === null || pending === undefined ? "–" : h(Pending, { pending, limit: health.pending_limit })],

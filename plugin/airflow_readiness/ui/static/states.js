@@ -24,6 +24,7 @@ export const STATES = {
   at_risk: { word: "at risk", icon: "warning", palette: "amber" },
   unknown: { word: "unknown", icon: "question", palette: "gray", dashed: true },
   waiting: { word: "waiting", icon: "clock", palette: "blue" },
+  held: { word: "held", icon: "pause", palette: "amber" },
   launched: { word: "launched", icon: "play", palette: "green" },
   ready: { word: "ready", icon: "check", palette: "green" },
   skipped: { word: "skipped", icon: "skip", palette: "gray" },
@@ -37,8 +38,11 @@ export const STATES = {
 /** A state of which nobody told us is shown by its own word, and as unknown. */
 export const stateOf = (name) => STATES[name] ?? { ...STATES.unknown, word: String(name).replaceAll("_", " ") };
 
-/** What a flow is shown as: once launched, that. */
-export const shownState = (flow) => (flow.launched_at ? "launched" : flow.state);
+/** What a flow is shown as: once launched, that; unless it cannot start although it was. */
+export function shownState({ launched_at: launchedAt, launch, run, paused, broken, state }) {
+  if (!launchedAt && !launch) return state;
+  return !run && (paused || broken) ? "held" : "launched";
+}
 
 export function Icon({ name, size = 4, ...props }) {
   return h(

@@ -15,11 +15,11 @@ export function Strip({ source, axis, zone }) {
   const [p50, p90] = [at(usual?.p50), at(usual?.p90)];
   const known = p50 !== null && p90 !== null;
   const start = source.window_start ? Math.max(0, at(source.window_start)) : 0;
-  const end = source.window_end ? Math.min(100, at(source.window_end)) : 100;
+  const end = deadlineAt ? Math.min(100, at(deadlineAt)) : 100;
   return h(
     Box,
     { position: "relative", h: 7, role: "img", "aria-label": describe(source, zone), title: describe(source, zone) },
-    // the window in which logs count
+    // the time in which a log is on time
     h(Box, { ...line(start), w: `${Math.max(0, end - start)}%`, top: "50%", h: "1px", bg: "border.inverted", opacity: 0.5 }),
     known &&
       h(Box, {

@@ -80,7 +80,7 @@ function Evidence({ source, zone, date }) {
       ["Logs", `${source.log_count ?? 0} of ${source.needed ?? "?"}`],
       source.ready_at && ["Ready at", when(source.ready_at)],
       ["Deadline", when(source.deadline_at)],
-      ["Logs count", h("span", null, when(source.window_start), " to ", when(source.window_end))],
+      source.window_start && ["Logs count from", when(source.window_start)],
       ["Last log", last ? h("span", null, when(last.logged_at), rows, last.fm_table && " in ", last.fm_table && h(Mono, null, last.fm_table)) : "none"],
       ["Known", source.known_at ? h(Ago, { at: source.known_at, zone }) : "never looked"],
     ],

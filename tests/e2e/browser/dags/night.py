@@ -8,7 +8,9 @@ from airflow.sdk import DAG
 from airflow_readiness import readiness_dags, ready, source
 
 contacts, invoices = source("crm.contacts"), source("crm.invoices")
-sales, stores, fx_rates, orders = (source(f"hive.{name}") for name in ("sales", "stores", "fx_rates", "orders_eu"))
+sales, stores, fx_rates, orders = (
+    source(f"hive.{name}") for name in ("sales", "stores", "fx_rates", "orders_eu")
+)
 sessions, clicks = source("lake.sessions"), source("lake.clicks")
 
 FLOWS: dict[str, Any] = {
@@ -21,7 +23,9 @@ FLOWS: dict[str, Any] = {
     "store_directory": stores,
 }
 for dag_id, condition in FLOWS.items():
-    with DAG(dag_id, schedule=ready(condition), tags=["night"], is_paused_upon_creation=dag_id == "store_directory"):
+    with DAG(
+        dag_id, schedule=ready(condition), tags=["night"], is_paused_upon_creation=dag_id == "store_directory"
+    ):
         EmptyOperator(task_id="build")
 
 processor, collector = readiness_dags()
