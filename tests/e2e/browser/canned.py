@@ -131,7 +131,7 @@ class Night:
             "problems": [
                 {
                     "level": "warning",
-                    "text": "Redis forbids CONFIG SET and sends no keyspace events; client tracking is used instead.",
+                    "text": "Redis forbids CONFIG SET and sends no events; client tracking is used.",
                     "remedy": "set notify-keyspace-events to Kg$ on the server",
                 }
             ],
@@ -174,7 +174,7 @@ class Night:
             "consumer": True,
             "business_date": self.date.isoformat(),
             "state": "at_risk",
-            "sentence": "Waiting for 2 of 4: hive.fx_rates, usually 05:40, 18 min late; hive.orders_eu has 2 of 3 logs.",
+            "sentence": "Waiting for 2 of 4: hive.fx_rates, usually 05:40, 18 min late; hive.orders_eu.",
             "why": [
                 "hive.fx_rates is at risk: by now it was there nine times of ten.",
                 f"by hand: ann skipped x: {MARKUP}",
@@ -232,8 +232,9 @@ class Night:
                 continue
             if index in (33, 74):
                 ready, state = deadline + dt.timedelta(minutes=25), "late"
-            arrivals.append({"date": day.date().isoformat(), "ready_at": iso(ready), "deadline_at": iso(deadline),
-                             "state": "ready" if state == "on_time" else state})  # fmt: skip
+            state = "ready" if state == "on_time" else state
+            came = {"date": day.date().isoformat(), "deadline_at": iso(deadline)}
+            arrivals.append(came | {"ready_at": iso(ready), "state": state})
         setting = {
             "deadline": "07:00",
             "read_from": "20:00",

@@ -19,9 +19,9 @@ from tests.tcp_proxy import TcpProxy
 
 pytest.importorskip("playwright", reason="pip install playwright, for the tests in a browser")
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
-from tests.e2e.browser.browser import INSTALL, Theme, browser, chromium, context
+from tests.e2e.browser.browser import INSTALL, browser, chromium, context
 from tests.e2e.browser.site import Site
 
 HERE = Path(__file__).parent
@@ -76,21 +76,26 @@ async def chrome() -> AsyncIterator[Browser]:
 
 
 class Windows:
-    """Opens pages, and notes what went wrong in them."""
+    """Opens pages, and notes what went wrong in them; one window for each user, which keeps its cache."""
 
     def __init__(self, site: Site, chrome: Browser) -> None:
         self._site = site
         self._chrome = chrome
-        self._tokens: dict[str, str] = {}
+        self._windows: dict[str, BrowserContext] = {}
         self.errors: list[str] = []
 
-    async def open(self, user: str = "ada", *, theme: Theme = "light", width: int = 1280) -> Page:
+    async def open(self, user: str = "ada", *, width: int = 1280) -> Page:
         """A page of somebody who has signed in."""
-        window = await context(self._chrome, theme=theme, width=width)
-        if user not in self._tokens:
-            self._tokens[user] = await asyncio.to_thread(self._sign_in, user)
-        await window.add_cookies([{"name": "_token", "value": self._tokens[user], "url": self._site.url}])
-        page = await window.new_page()
+        if user not in self._windows:
+            cookie = {
+                "name": "_token",
+                "value": await asyncio.to_thread(self._sign_in, user),
+                "url": self._site.url,
+            }
+            self._windows[user] = await context(self._chrome)
+            await self._windows[user].add_cookies([cookie])  # type: ignore[list-item]
+        page = await self._windows[user].new_page()
+        await page.set_viewport_size({"width": width, "height": 900})
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         return page
 
@@ -102,16 +107,22 @@ class Windows:
         with urllib.request.urlopen(request, timeout=15) as answer:
             return str(json.load(answer)["access_token"])
 
-    async def close(self) -> None:
-        """All of them."""
-        for window in self._chrome.contexts:
-            await window.close()
+    async def close_pages(self) -> None:
+        """All of them; the windows stay."""
+        for window in self._windows.values():
+            for page in window.pages:
+                await page.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def all_windows(site: Site, chrome: Browser) -> Windows:
+    """Those of the session."""
+    return Windows(site, chrome)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def windows(site: Site, chrome: Browser) -> AsyncIterator[Windows]:
-    """No test leaves an error of JavaScript behind, unless it takes it out of ``errors``."""
-    found = Windows(site, chrome)
-    yield found
-    await found.close()
-    assert found.errors == []
+async def windows(all_windows: Windows) -> AsyncIterator[Windows]:
+    """No test leaves an error of JavaScript behind."""
+    yield all_windows
+    await all_windows.close_pages()
+    assert all_windows.errors == []

@@ -1,4 +1,4 @@
-"""``make screenshots``: a deployment at five in the morning, with ninety days behind it, seen in both themes."""
+"""``make screenshots``: a deployment at five in the morning, with ninety days behind it, in both themes."""
 
 from __future__ import annotations
 

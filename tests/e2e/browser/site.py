@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from playwright.async_api import Page, Route
+from playwright.async_api import Page
 
 from tests.e2e.browser.canned import Night
 from tests.e2e.world import World
@@ -59,17 +58,29 @@ class Site:
         return await asyncio.to_thread(self.world.stack.sql, query, *values)
 
 
-async def can(page: Page, night: Night) -> None:
-    """Answer the page's questions to the board by a canned night."""
+#: A handler of Playwright's would take the browser's cache away, and each page many seconds.
+INSTEAD: Final = """
+const real = window.fetch;
+window.fetch = async (address, options) => {
+  const [, asked] = `${address}`.split("/readiness/api/");
+  return asked === undefined ? real(address, options) : Response.json(await window.canned(asked));
+};
+"""
 
-    async def answer(route: Route) -> None:
-        kind, *rest = route.request.url.partition("/readiness/api/")[2].partition("?")[0].split("/")
-        bodies = {"today": night.today, "dates": night.today, "preview": night.preview}
-        if kind in bodies:
-            await route.fulfill(json=bodies[kind]())
-        else:
-            await route.fulfill(
-                json=night.page_of_flow(rest[0]) if kind == "flows" else night.page_of_source(rest[0])
-            )
 
-    await page.route(re.compile("/readiness/api/"), answer)
+async def can(page: Page, night: Night) -> list[str]:
+    """Answer what the page asks the board by a canned night. What it asked."""
+    asked: list[str] = []
+
+    def answer(address: str) -> Any:
+        asked.append(address)
+        kind, *rest = address.partition("?")[0].split("/")
+        if kind in ("today", "dates"):
+            return night.today()
+        if kind == "preview":
+            return night.preview()
+        return night.page_of_flow(rest[0]) if kind == "flows" else night.page_of_source(rest[0])
+
+    await page.expose_function("canned", answer)
+    await page.add_init_script(INSTEAD)
+    return asked

@@ -46,9 +46,9 @@ export function ActionDialog({ kind, name, date, action, words, onClose, onDone 
       chakra.form,
       { onSubmit: submit, display: "flex", flexDirection: "column", gap: 4 },
       words.until && h(Labelled, { text: "New deadline", hint: "in the deployment's time zone", field: (id) =>
-        h(chakra.input, { ...FIELD, id, ...HOUR, value: until, w: "9rem", autoFocus: true, onChange: (event) => setUntil(event.target.value) }) }),
+        h(chakra.input, { ...FIELD, id, ...HOUR, value: until, w: "9rem", onChange: (event) => setUntil(event.target.value) }) }),
       h(Labelled, { text: "Reason", hint: "kept with your name in the audit log", field: (id) =>
-        h(chakra.textarea, { ...FIELD, id, rows: 2, required: true, maxLength: MAX_REASON, value: reason, autoFocus: !words.until, onChange: (event) => setReason(event.target.value) }) }),
+        h(chakra.textarea, { ...FIELD, id, rows: 2, required: true, maxLength: MAX_REASON, value: reason, onChange: (event) => setReason(event.target.value) }) }),
       h(Preview, { preview, waiting: !complete }),
       refusal && h(Banner, { level: "error", title: "It was not done", mt: 0 }, refusal),
       h(Flex, { gap: 2, justify: "flex-end" },

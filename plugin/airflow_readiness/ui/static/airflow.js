@@ -6,7 +6,7 @@ if (missing.length) {
 }
 
 export const h = React.createElement;
-export const { Component, Fragment, useCallback, useEffect, useId, useMemo, useRef, useState } = React;
+export const { Component, Fragment, useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } = React;
 export const { useSyncExternalStore } = React;
 export const { useNavigate, useParams, useSearchParams } = ReactRouterDOM;
 export const { Box, Button, Flex, Heading, Text, chakra } = ChakraUI;

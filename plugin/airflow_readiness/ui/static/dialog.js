@@ -1,10 +1,11 @@
 // The browser's own dialog: it keeps the focus inside, gives it back, and Escape closes it.
-import { Flex, Heading, chakra, h, useEffect, useId, useRef } from "./airflow.js";
+import { Flex, Heading, chakra, h, useId, useLayoutEffect, useRef } from "./airflow.js";
 
 export function Dialog({ title, onClose, children }) {
   const box = useRef(null);
   const heading = useId();
-  useEffect(() => {
+  // before it is taken out of the page, or the focus would have nothing to go back from
+  useLayoutEffect(() => {
     const dialog = box.current;
     dialog.showModal();
     return () => dialog.close();
