@@ -1,5 +1,5 @@
 // A reason, what will start, the same as a command, and only then the deed.
-import { Box, Button, Flex, Text, chakra, h, useEffect, useId, useState } from "./airflow.js";
+import { FOCUS, Box, Button, Flex, Text, chakra, h, useEffect, useId, useState } from "./airflow.js";
 import { announce } from "./announce.js";
 import { get, pathOf, post } from "./api.js";
 import { Dialog } from "./dialog.js";
@@ -8,10 +8,24 @@ import { Banner, Copied, Mono, Muted } from "./parts.js";
 const MAX_REASON = 1000;
 const WRITTEN = /^([01]?\d|2[0-3]):[0-5]\d$/;
 // the browser's own field for times asks for AM and PM where the rest of the page does not
-const HOUR = { required: true, pattern: WRITTEN.source, placeholder: "06:45", title: "HH:MM", inputMode: "numeric", autoComplete: "off" };
+const HOUR = {
+  required: true,
+  pattern: WRITTEN.source,
+  placeholder: "06:45",
+  title: "HH:MM",
+  inputMode: "numeric",
+  autoComplete: "off",
+};
 const FIELD = {
-  w: "full", px: 3, py: 2, fontSize: "sm", bg: "transparent", borderWidth: "1px", borderColor: "border.emphasized", borderRadius: "md",
-  _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing" },
+  w: "full",
+  px: 3,
+  py: 2,
+  fontSize: "sm",
+  bg: "transparent",
+  borderWidth: "1px",
+  borderColor: "border.emphasized",
+  borderRadius: "md",
+  ...FOCUS,
 };
 
 export function ActionDialog({ kind, name, date, action, words, onClose, onDone }) {
@@ -45,15 +59,46 @@ export function ActionDialog({ kind, name, date, action, words, onClose, onDone 
     h(
       chakra.form,
       { onSubmit: submit, display: "flex", flexDirection: "column", gap: 4 },
-      words.until && h(Labelled, { text: "New deadline", hint: "in the deployment's time zone", field: (id) =>
-        h(chakra.input, { ...FIELD, id, ...HOUR, value: until, w: "9rem", onChange: (event) => setUntil(event.target.value) }) }),
-      h(Labelled, { text: "Reason", hint: "kept with your name in the audit log", field: (id) =>
-        h(chakra.textarea, { ...FIELD, id, rows: 2, required: true, maxLength: MAX_REASON, value: reason, onChange: (event) => setReason(event.target.value) }) }),
+      words.until &&
+        h(Labelled, {
+          text: "New deadline",
+          hint: "in the deployment's time zone",
+          field: (id) =>
+            h(chakra.input, {
+              ...FIELD,
+              id,
+              ...HOUR,
+              value: until,
+              w: "9rem",
+              onChange: (event) => setUntil(event.target.value),
+            }),
+        }),
+      h(Labelled, {
+        text: "Reason",
+        hint: "kept with your name in the audit log",
+        field: (id) =>
+          h(chakra.textarea, {
+            ...FIELD,
+            id,
+            rows: 2,
+            required: true,
+            maxLength: MAX_REASON,
+            value: reason,
+            onChange: (event) => setReason(event.target.value),
+          }),
+      }),
       h(Preview, { preview, waiting: !complete }),
       refusal && h(Banner, { level: "error", title: "It was not done", mt: 0 }, refusal),
-      h(Flex, { gap: 2, justify: "flex-end" },
+      h(
+        Flex,
+        { gap: 2, justify: "flex-end" },
         h(Button, { size: "sm", variant: "outline", type: "button", onClick: onClose }, "Cancel"),
-        h(Button, { size: "sm", colorPalette: "brand", type: "submit", disabled: !ready || busy }, busy ? "…" : words.label)),
+        h(
+          Button,
+          { size: "sm", colorPalette: "brand", type: "submit", disabled: !ready || busy },
+          busy ? "…" : words.label,
+        ),
+      ),
     ),
   );
 }
@@ -63,7 +108,13 @@ function Labelled({ text, hint, field }) {
   return h(
     Box,
     null,
-    h(chakra.label, { htmlFor: id, fontSize: "sm", fontWeight: "medium", display: "block", mb: 1 }, text, " ", h(Muted, { fontSize: "xs", fontWeight: "normal" }, hint)),
+    h(
+      chakra.label,
+      { htmlFor: id, fontSize: "sm", fontWeight: "medium", display: "block", mb: 1 },
+      text,
+      " ",
+      h(Muted, { fontSize: "xs", fontWeight: "normal" }, hint),
+    ),
     field(id),
   );
 }
@@ -87,15 +138,24 @@ function usePreview(query, complete) {
 
 function Preview({ preview: { data, error }, waiting }) {
   if (waiting) return h(Muted, null, "Choose a time to see what will start.");
-  if (error) return h(Banner, { level: "warning", title: "What will start is not known", mt: 0 }, error.message);
+  if (error)
+    return h(Banner, { level: "warning", title: "What will start is not known", mt: 0 }, error.message);
   if (!data) return h(Muted, { role: "status" }, "Looking what will start …");
   return h(
     Box,
     { "data-testid": "preview" },
     h(Text, { fontSize: "sm", fontWeight: "medium" }, data.text),
     data.starts.some((dagId) => !data.text.includes(dagId)) &&
-      h(chakra.ul, { ps: 5, mt: 1, listStyleType: "disc", fontSize: "sm", maxH: 32, overflowY: "auto" }, data.starts.map((dagId) => h("li", { key: dagId }, dagId))),
-    h(Flex, { mt: 3, gap: 2, align: "flex-start", justify: "space-between" },
-      h(Mono, { fontSize: "xs", color: "fg.muted", pt: 1 }, data.cli), h(Copied, { text: data.cli, label: "Copy as CLI" })),
+      h(
+        chakra.ul,
+        { ps: 5, mt: 1, listStyleType: "disc", fontSize: "sm", maxH: 32, overflowY: "auto" },
+        data.starts.map((dagId) => h("li", { key: dagId }, dagId)),
+      ),
+    h(
+      Flex,
+      { mt: 3, gap: 2, align: "flex-start", justify: "space-between" },
+      h(Mono, { fontSize: "xs", color: "fg.muted", pt: 1 }, data.cli),
+      h(Copied, { text: data.cli, label: "Copy as CLI" }),
+    ),
   );
 }

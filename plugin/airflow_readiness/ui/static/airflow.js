@@ -2,18 +2,30 @@
 const { React, ReactRouterDOM, ChakraUI } = globalThis;
 const missing = Object.entries({ React, ReactRouterDOM, ChakraUI }).filter(([, value]) => !value);
 if (missing.length) {
-  throw new Error(`this Airflow does not share ${missing.map(([name]) => name).join(", ")}; the board needs 3.3`);
+  throw new Error(
+    `this Airflow does not share ${missing.map(([name]) => name).join(", ")}; the board needs 3.3`,
+  );
 }
 
 export const h = React.createElement;
-export const { Component, Fragment, useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } = React;
+export const {
+  Component,
+  Fragment,
+  useCallback,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} = React;
 export const { useSyncExternalStore } = React;
-export const { useNavigate, useParams, useSearchParams } = ReactRouterDOM;
+export const { useParams } = ReactRouterDOM;
 export const { Box, Button, Flex, Heading, Text, chakra } = ChakraUI;
 
 /** Outline of whatever has the keyboard's focus. */
 export const FOCUS = {
-  _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing", outlineOffset: "2px", borderRadius: "sm" },
+  _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing", outlineOffset: "2px" },
 };
 
 const RouterLink = chakra(ReactRouterDOM.Link);

@@ -14,7 +14,11 @@ export function LiveRegion() {
     listeners.add(setText);
     return () => listeners.delete(setText);
   }, []);
-  return h(chakra.div, { srOnly: true, "aria-live": "polite", role: "status", "data-testid": "announced" }, text);
+  return h(
+    chakra.div,
+    { srOnly: true, "aria-live": "polite", role: "status", "data-testid": "announced" },
+    text,
+  );
 }
 
 /** Tells of those whose state differs from the last look. `states`: name → state, or null while unknown. */

@@ -11,7 +11,10 @@ export function axisOf(sources, now, zone) {
     .filter(Boolean)
     .map((instant) => Date.parse(instant));
   if (!all.length) return null;
-  const starts = sources.map((each) => each.window_start).filter(Boolean).map((instant) => Date.parse(instant));
+  const starts = sources
+    .map((each) => each.window_start)
+    .filter(Boolean)
+    .map((instant) => Date.parse(instant));
   // a log may come long after: it must not squeeze the night into a corner
   const deadlines = sources.map((each) => Date.parse(each.deadline_at)).filter(Number.isFinite);
   const latest = deadlines.length ? Math.max(...deadlines) + 12 * HOUR : Infinity;

@@ -13,7 +13,11 @@ try {
       { role: "alert", style: { padding: "1.5rem" } },
       React.createElement("strong", null, "The readiness board could not be loaded."),
       React.createElement("p", null, `${error}`),
-      React.createElement("p", null, "The rest of Airflow is not affected. `airflow readiness status` says the same."),
+      React.createElement(
+        "p",
+        null,
+        "The rest of Airflow is not affected. `airflow readiness status` says the same.",
+      ),
     );
 }
 

@@ -12,7 +12,11 @@ export function Countdown({ at, ...props }) {
     return left >= 0 ? `in ${coarse(left)}` : `${coarse(-left)} ago`;
   });
   const colour = useClock((now) => (end < now ? "fg.error" : end - now < SOON ? "fg.warning" : "fg"));
-  return h(Text, { as: "span", color: colour, fontVariantNumeric: "tabular-nums", "data-testid": "countdown", ...props }, told);
+  return h(
+    Text,
+    { as: "span", color: colour, fontVariantNumeric: "tabular-nums", "data-testid": "countdown", ...props },
+    told,
+  );
 }
 
 const coarse = (left) => duration(left < 2 * MINUTE ? left : Math.floor(left / MINUTE) * MINUTE);

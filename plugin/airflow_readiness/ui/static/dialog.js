@@ -13,8 +13,20 @@ export function Dialog({ title, onClose, children }) {
   return h(
     chakra.dialog,
     {
-      ref: box, "aria-labelledby": heading, m: "auto", p: 5, w: "calc(100vw - 2rem)", maxW: "32rem", maxH: "calc(100vh - 2rem)", overflowY: "auto",
-      bg: "bg", color: "fg", borderWidth: "1px", borderColor: "border.emphasized", borderRadius: "xl", shadow: "lg",
+      ref: box,
+      "aria-labelledby": heading,
+      m: "auto",
+      p: 5,
+      w: "calc(100vw - 2rem)",
+      maxW: "32rem",
+      maxH: "calc(100vh - 2rem)",
+      overflowY: "auto",
+      bg: "bg",
+      color: "fg",
+      borderWidth: "1px",
+      borderColor: "border.emphasized",
+      borderRadius: "xl",
+      shadow: "lg",
       css: { "&::backdrop": { background: "blackAlpha.600" } },
       onCancel: (event) => {
         event.preventDefault();
@@ -23,6 +35,11 @@ export function Dialog({ title, onClose, children }) {
       // Airflow has shortcuts of single letters: what is typed here is not for it
       onKeyDown: (event) => event.stopPropagation(),
     },
-    h(Flex, { direction: "column", gap: 4 }, h(Heading, { as: "h2", id: heading, size: "md" }, title), children),
+    h(
+      Flex,
+      { direction: "column", gap: 4 },
+      h(Heading, { as: "h2", id: heading, size: "md" }, title),
+      children,
+    ),
   );
 }

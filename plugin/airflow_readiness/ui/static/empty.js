@@ -26,10 +26,18 @@ export function Empty({ hidden }) {
   return h(
     Panel,
     { title: "No flow waits here yet", maxW: "46rem", "data-testid": "empty" },
-    h(Text, { mb: 3 }, "A flow is a DAG that starts as soon as its sources are ready for a business date, and at their deadline anyway. "
-      + "Put this into your DAG folder; it appears here some seconds after Airflow has read the file:"),
+    h(
+      Text,
+      { mb: 3 },
+      "A flow is a DAG that starts as soon as its sources are ready for a business date, and at their deadline anyway. " +
+        "Put this into your DAG folder; it appears here some seconds after Airflow has read the file:",
+    ),
     h(HowTo),
-    h(Text, { mt: 5, mb: 3 }, "Then say when the source is due, and that it was loaded. Any client of the log database will do:"),
+    h(
+      Text,
+      { mt: 5, mb: 3 },
+      "Then say when the source is due, and that it was loaded. Any client of the log database will do:",
+    ),
     h(CodeBlock, { text: SETTINGS, label: "Settings and a log row, in SQL" }),
     hidden > 0 && h(Box, { mt: 4, color: "fg.muted" }, "There are flows that you may not see."),
   );

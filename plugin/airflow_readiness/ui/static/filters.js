@@ -1,29 +1,24 @@
 // Filters live in the address, so that they can be sent to somebody and survive a reload.
-import { Box, Flex, chakra, h, useSearchParams } from "./airflow.js";
+import { useQuery } from "./address.js";
+import { FOCUS, Box, Flex, chakra, h } from "./airflow.js";
 import { Icon, STATES, shownState, stateOf } from "./states.js";
 
 const ORDER = Object.keys(STATES);
 
 /** What is asked for, and how to ask for something else. */
 export function useFilters() {
-  const [query, setQuery] = useSearchParams();
+  const [query, change] = useQuery();
   const text = query.get("q") ?? "";
   const states = (query.get("state") ?? "").split(",").filter(Boolean);
-  const change = (name, value, options) =>
-    setQuery((last) => {
-      const next = new URLSearchParams(last);
-      if (value) next.set(name, value);
-      else next.delete(name);
-      return next;
-    }, options);
+  const toggled = (state) =>
+    states.includes(state) ? states.filter((each) => each !== state) : [...states, state];
   return {
     text,
     states,
     any: Boolean(text || states.length),
-    setText: (value) => change("q", value, { replace: true }),
-    toggle: (state) =>
-      change("state", (states.includes(state) ? states.filter((each) => each !== state) : [...states, state]).join(",")),
-    clear: () => setQuery((last) => (last.get("date") ? { date: last.get("date") } : {})),
+    setText: (q) => change({ q }, { replace: true }),
+    toggle: (state) => change({ state: toggled(state).join(",") }, { replace: true }),
+    clear: () => change({ q: null, state: null }, { replace: true }),
   };
 }
 
@@ -47,12 +42,26 @@ export function Filters({ flows, filters }) {
     Flex,
     { gap: 2, wrap: "wrap", align: "center", mb: 3 },
     h(chakra.input, {
-      type: "search", value: filters.text, placeholder: "Flow or source", "aria-label": "Filter by flow or source", h: 8, px: 3,
-      w: { base: "full", sm: "15rem" }, fontSize: "sm", bg: "transparent", borderWidth: "1px", borderColor: "border.emphasized",
-      borderRadius: "md", onChange: (event) => filters.setText(event.target.value),
+      type: "search",
+      value: filters.text,
+      placeholder: "Flow or source",
+      "aria-label": "Filter by flow or source",
+      h: 8,
+      px: 3,
+      ...FOCUS,
+      w: { base: "full", sm: "15rem" },
+      fontSize: "sm",
+      bg: "transparent",
+      borderWidth: "1px",
+      borderColor: "border.emphasized",
+      borderRadius: "md",
+      onChange: (event) => filters.setText(event.target.value),
     }),
-    h(Flex, { gap: 1.5, wrap: "wrap", role: "group", "aria-label": "Filter by state" },
-      shown.map(([state, count]) => h(Chip, { key: state, state, count, filters }))),
+    h(
+      Flex,
+      { gap: 1.5, wrap: "wrap", role: "group", "aria-label": "Filter by state" },
+      shown.map(([state, count]) => h(Chip, { key: state, state, count, filters })),
+    ),
   );
 }
 
@@ -62,11 +71,22 @@ function Chip({ state, count, filters }) {
   return h(
     chakra.button,
     {
-      type: "button", "aria-pressed": pressed, onClick: () => filters.toggle(state), display: "inline-flex", alignItems: "center", gap: 1.5,
-      h: 8, px: 3, fontSize: "sm", borderRadius: "full", borderWidth: "1px", cursor: "pointer",
-      borderColor: pressed ? `${palette}.fg` : "border.emphasized", bg: pressed ? `${palette}.subtle` : "transparent",
+      type: "button",
+      "aria-pressed": pressed,
+      onClick: () => filters.toggle(state),
+      display: "inline-flex",
+      alignItems: "center",
+      gap: 1.5,
+      h: 8,
+      px: 3,
+      fontSize: "sm",
+      borderRadius: "full",
+      borderWidth: "1px",
+      cursor: "pointer",
+      borderColor: pressed ? `${palette}.fg` : "border.emphasized",
+      bg: pressed ? `${palette}.subtle` : "transparent",
       _hover: { borderColor: `${palette}.fg` },
-      _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing", outlineOffset: "2px" },
+      ...FOCUS,
     },
     h(Icon, { name: icon, size: 3.5, color: `${palette}.fg` }),
     word,

@@ -12,20 +12,39 @@ export function FlowRow({ flow, zone, date }) {
   return h(
     Box,
     {
-      as: "li", display: "grid", columnGap: 4, rowGap: 1, px: 4, py: 3, alignItems: "start", borderTopWidth: "1px", borderColor: "border",
-      _first: { borderTopWidth: 0 }, gridTemplateColumns: { base: "1fr auto", md: "8.5rem minmax(0, 1fr) 9.5rem" },
+      as: "li",
+      display: "grid",
+      columnGap: 4,
+      rowGap: 1,
+      px: 4,
+      py: 3,
+      alignItems: "start",
+      borderTopWidth: "1px",
+      borderColor: "border",
+      _first: { borderTopWidth: 0 },
+      gridTemplateColumns: { base: "1fr auto", md: "8.5rem minmax(0, 1fr) 9.5rem" },
       "data-testid": `flow ${flow.dag_id}`,
     },
-    h(Flex, { gap: 1, wrap: "wrap", pt: 0.5, justifySelf: "start" },
+    h(
+      Flex,
+      { gap: 1, wrap: "wrap", pt: 0.5, justifySelf: "start" },
       h(StateBadge, { state: shown }),
-      shown !== flow.state && WORTH_SAYING.has(flow.state) && h(StateBadge, { state: flow.state })),
+      shown !== flow.state && WORTH_SAYING.has(flow.state) && h(StateBadge, { state: flow.state }),
+    ),
     h(
       Box,
       { minW: 0, gridColumn: { base: "1 / -1", md: "2" }, gridRow: { base: 2, md: 1 } },
-      h(Flex, { gap: 2, align: "baseline", wrap: "wrap" },
-        h(Link, { to: pathFlow(flow.dag_id, date), fontWeight: "semibold", fontSize: "md", overflowWrap: "anywhere" }, flow.dag_id),
+      h(
+        Flex,
+        { gap: 2, align: "baseline", wrap: "wrap" },
+        h(
+          Link,
+          { to: pathFlow(flow.dag_id, date), fontWeight: "semibold", fontSize: "md", overflowWrap: "anywhere" },
+          flow.dag_id,
+        ),
         flow.paused && h(Flag, { icon: "pause" }, "paused"),
-        flow.broken && h(Flag, { icon: "warning" }, "its file is broken")),
+        flow.broken && h(Flag, { icon: "warning" }, "its file is broken"),
+      ),
       h(Text, { fontSize: "sm", overflowWrap: "anywhere" }, flow.sentence),
       // a single source is named in the sentence already
       flow.sources?.length > 1 && h(Mono, { color: "fg.muted", fontSize: "xs" }, flow.condition),
@@ -35,8 +54,12 @@ export function FlowRow({ flow, zone, date }) {
 }
 
 const Flag = ({ icon, children }) =>
-  h(Flex, { as: "span", align: "center", gap: 1, fontSize: "xs", fontWeight: "semibold", color: "fg.warning" },
-    h(Icon, { name: icon, size: 3.5 }), children);
+  h(
+    Flex,
+    { as: "span", align: "center", gap: 1, fontSize: "xs", fontWeight: "semibold", color: "fg.warning" },
+    h(Icon, { name: icon, size: 3.5 }),
+    children,
+  );
 
 /** The right edge: what is left until it starts anyway, or when it started. */
 function Left({ flow, zone }) {
@@ -47,10 +70,25 @@ function Left({ flow, zone }) {
     return h(
       Box,
       null,
-      h(Text, { as: "span", ...big, fontVariantNumeric: "tabular-nums" }, h(When, { at: flow.launched_at, zone, date })),
-      h(Text, { as: "span", ...small }, flow.run
-        ? h(Link, { to: pathRun(flow.dag_id, flow.run.run_id), "aria-label": `Run of ${flow.dag_id}: ${flow.run.state}` }, `run ${flow.run.state}`)
-        : "no run yet"),
+      h(
+        Text,
+        { as: "span", ...big, fontVariantNumeric: "tabular-nums" },
+        h(When, { at: flow.launched_at, zone, date }),
+      ),
+      h(
+        Text,
+        { as: "span", ...small },
+        flow.run
+          ? h(
+              Link,
+              {
+                to: pathRun(flow.dag_id, flow.run.run_id),
+                "aria-label": `Run of ${flow.dag_id}: ${flow.run.state}`,
+              },
+              `run ${flow.run.state}`,
+            )
+          : "no run yet",
+      ),
     );
   }
   if (!flow.deadline_at) return h(Text, { as: "span", ...small }, "no deadline known");

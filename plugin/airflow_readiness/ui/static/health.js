@@ -26,8 +26,12 @@ export function Health({ health, zone }) {
     h(
       Flex,
       { align: { lg: "center" }, gap: { base: 3, lg: 8 }, direction: { base: "column", lg: "row" } },
-      h(Flex, { align: "center", gap: 2, fontWeight: "semibold", flexShrink: 0 },
-        h(Icon, { name: icon, size: 5, color: colour }), h("span", null, word)),
+      h(
+        Flex,
+        { align: "center", gap: 2, fontWeight: "semibold", flexShrink: 0 },
+        h(Icon, { name: icon, size: 5, color: colour }),
+        h("span", null, word),
+      ),
       h(Facts, {
         flex: 1,
         min: "6rem",
@@ -38,7 +42,12 @@ export function Health({ health, zone }) {
           ["Redis", MODES[mode] ?? (mode ? h(Doubt, null, "not heard") : "–")],
           ["Triggerers", health.triggerers ? health.triggerers : h(Doubt, null, "none alive")],
           ["Last event", h(Ago, { at: health.last_event_at, zone })],
-          ["Pending pairs", pending === null || pending === undefined ? "–" : h(Pending, { pending, limit: health.pending_limit })],
+          [
+            "Pending pairs",
+            pending === null || pending === undefined
+              ? "–"
+              : h(Pending, { pending, limit: health.pending_limit }),
+          ],
         ],
       }),
     ),
@@ -59,8 +68,12 @@ function Pending({ pending, limit }) {
 }
 
 const Doubt = ({ children }) =>
-  h(chakra.span, { color: "fg.warning", fontWeight: "medium", display: "inline-flex", alignItems: "center", gap: 1 },
-    h(Icon, { name: "warning", size: 3.5 }), children);
+  h(
+    chakra.span,
+    { color: "fg.warning", fontWeight: "medium", display: "inline-flex", alignItems: "center", gap: 1 },
+    h(Icon, { name: "warning", size: 3.5 }),
+    children,
+  );
 
 function Problems({ problems }) {
   return h(
@@ -72,7 +85,12 @@ function Problems({ problems }) {
         chakra.li,
         { key: text, display: "flex", gap: 2, mb: 2, fontSize: "sm", _last: { mb: 0 } },
         h(Icon, { name: icon, mt: 0.5, color: colour }),
-        h(Box, { minW: 0, overflowWrap: "anywhere" }, h(Text, null, text), remedy && h(Text, { color: "fg.muted" }, `What to do: ${remedy}`)),
+        h(
+          Box,
+          { minW: 0, overflowWrap: "anywhere" },
+          h(Text, null, text),
+          remedy && h(Text, { color: "fg.muted" }, `What to do: ${remedy}`),
+        ),
       );
     }),
   );

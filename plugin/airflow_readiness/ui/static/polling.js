@@ -6,12 +6,24 @@ import { setServerNow } from "./time.js";
 const EVERY = 5000;
 const SLOWEST = 30000;
 
+/** The last answers: Airflow may build the page anew at any time, and it should not begin with nothing then. */
+const remembered = new Map();
+const MEMORY = 20;
+
+function remember(path, answer) {
+  remembered.delete(path);
+  remembered.set(path, answer);
+  if (remembered.size > MEMORY) remembered.delete(remembered.keys().next().value);
+}
+
 /**
  * What an address answers, kept fresh.
  * `data` stays while a later look fails (`error`) or another address is asked (`loading`).
  */
 export function usePolled(path) {
-  const [state, setState] = useState({ path: null, data: null, error: null, at: null });
+  const [state, setState] = useState(
+    () => remembered.get(path) ?? { path: null, data: null, error: null, at: null },
+  );
   const again = useRef(() => {});
 
   useEffect(() => {
@@ -29,7 +41,9 @@ export function usePolled(path) {
         if (ended || mine.signal.aborted) return;
         if (data.now) setServerNow(data.now);
         wait = EVERY;
-        setState({ path, data, error: null, at: Date.now() });
+        const answer = { path, data, error: null, at: Date.now() };
+        remember(path, answer);
+        setState(answer);
       } catch (error) {
         if (ended || mine.signal.aborted) return;
         wait = Math.min(wait * 2, SLOWEST);

@@ -25,20 +25,34 @@ export function SourceRows({ sources, zone }) {
 }
 
 function SourceRow({ source, axis, zone }) {
-  const count = source.needed > 1 || !source.ready_at ? `${source.log_count ?? 0} of ${source.needed ?? "?"} logs` : "";
+  const count =
+    source.needed > 1 || !source.ready_at ? `${source.log_count ?? 0} of ${source.needed ?? "?"} logs` : "";
   return h(
     Box,
     {
-      as: "li", display: "grid", gridTemplateColumns: COLUMNS, columnGap: 4, rowGap: 1, px: 4, py: 2, alignItems: "center",
-      borderTopWidth: "1px", borderColor: "border", _first: { borderTopWidth: 0 }, "data-testid": `source ${source.name}`,
+      as: "li",
+      display: "grid",
+      gridTemplateColumns: COLUMNS,
+      columnGap: 4,
+      rowGap: 1,
+      px: 4,
+      py: 2,
+      alignItems: "center",
+      borderTopWidth: "1px",
+      borderColor: "border",
+      _first: { borderTopWidth: 0 },
+      "data-testid": `source ${source.name}`,
     },
     h(
       Box,
       { minW: 0 },
-      h(Flex, { align: "center", gap: 2, wrap: "wrap" },
+      h(
+        Flex,
+        { align: "center", gap: 2, wrap: "wrap" },
         h(Link, { to: pathSource(source.name), fontWeight: "medium", overflowWrap: "anywhere" }, source.name),
         h(StateBadge, { state: source.state }),
-        !source.configured && source.state !== "not_configured" && h(StateBadge, { state: "not_configured" })),
+        !source.configured && source.state !== "not_configured" && h(StateBadge, { state: "not_configured" }),
+      ),
       h(Text, { fontSize: "xs", color: "fg.muted" }, count, count && " · ", h(Usual, { source, zone })),
     ),
     axis && h(Strip, { source, axis, zone }),

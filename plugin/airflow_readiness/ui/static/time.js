@@ -50,7 +50,9 @@ const TIME = { hour: "2-digit", minute: "2-digit" };
 
 /** `2026-11-22` in the zone. */
 export function dateOf(instant, zone) {
-  const parts = format(zone, { year: "numeric", month: "2-digit", day: "2-digit" }).formatToParts(new Date(instant));
+  const parts = format(zone, { year: "numeric", month: "2-digit", day: "2-digit" }).formatToParts(
+    new Date(instant),
+  );
   const of = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
   return `${of.year}-${of.month}-${of.day}`;
 }
@@ -65,7 +67,14 @@ export function clock(instant, zone, businessDate) {
 
 /** `Sun 22 Nov 2026, 05:40:12 Europe/Berlin (04:40 UTC)`, for tooltips. */
 export function exact(instant, zone) {
-  const long = { weekday: "short", day: "numeric", month: "short", year: "numeric", ...TIME, second: "2-digit" };
+  const long = {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    ...TIME,
+    second: "2-digit",
+  };
   const utc = format("UTC", TIME).format(new Date(instant));
   return `${format(zone, long).format(new Date(instant))} ${zone}` + (zone === "UTC" ? "" : ` (${utc} UTC)`);
 }
@@ -82,7 +91,9 @@ const asDate = (date) => new Date(`${date}T00:00:00Z`);
 export const shortDate = (date) => format("UTC", { day: "numeric", month: "short" }).format(asDate(date));
 /** `Sunday 22 November 2026` */
 export const longDate = (date) =>
-  format("UTC", { weekday: "long", day: "numeric", month: "long", year: "numeric" }).format(asDate(date)).replace(",", "");
+  format("UTC", { weekday: "long", day: "numeric", month: "long", year: "numeric" })
+    .format(asDate(date))
+    .replace(",", "");
 /** 0 is Sunday. */
 export const weekday = (date) => asDate(date).getUTCDay();
 /** The date so many days later. */
@@ -97,7 +108,8 @@ export function duration(milliseconds) {
   const hours = Math.floor(minutes / 60);
   if (seconds < 60) return `${seconds} s`;
   if (minutes < 60) return `${minutes} min`;
-  if (hours < 24) return minutes % 60 ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${hours} h`;
+  if (hours < 24)
+    return minutes % 60 ? `${hours} h ${String(minutes % 60).padStart(2, "0")} min` : `${hours} h`;
   return hours % 24 ? `${Math.floor(hours / 24)} d ${hours % 24} h` : `${hours / 24} d`;
 }
 

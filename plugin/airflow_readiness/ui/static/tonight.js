@@ -25,7 +25,12 @@ export function Tonight() {
   useEffect(() => {
     document.title = "Readiness";
   }, []);
-  useAnnounced(useMemo(() => data && Object.fromEntries(data.flows.map((flow) => [flow.dag_id, shownState(flow)])), [data]));
+  useAnnounced(
+    useMemo(
+      () => data && Object.fromEntries(data.flows.map((flow) => [flow.dag_id, shownState(flow)])),
+      [data],
+    ),
+  );
 
   if (!data) return h(Page, null, h(Heading, { as: "h1", size: "xl" }, "Readiness"), h(NoData, looked));
   const zone = data.timezone;
@@ -38,9 +43,12 @@ export function Tonight() {
     h(
       Flex,
       { justify: "space-between", align: "center", gap: 3, wrap: "wrap" },
-      h(Box, null,
+      h(
+        Box,
+        null,
         h(Heading, { as: "h1", size: "xl" }, chosen ? "Readiness" : "Tonight"),
-        h(Muted, null, longDate(data.business_date), " · ", h(Now, { zone }))),
+        h(Muted, null, longDate(data.business_date), " · ", h(Now, { zone })),
+      ),
       h(DateChoice, { date: data.business_date, chosen, setDate }),
     ),
     h(Freshness, { looked, zone }),
@@ -51,12 +59,30 @@ export function Tonight() {
           Panel,
           { title: "Flows", aside: h(Muted, null, "least slack first") },
           h(Filters, { flows: data.flows, filters }),
-          h(Rows, { all: flows, draw: (flow) => h(FlowRow, { key: flow.dag_id, flow, zone, date: chosen }), filters }),
-          data.hidden > 0 && h(Muted, { display: "block", mt: 2 }, `${data.hidden} more flows are beyond the limit of this page; “airflow readiness status” shows them all.`),
+          h(Rows, {
+            all: flows,
+            draw: (flow) => h(FlowRow, { key: flow.dag_id, flow, zone, date: chosen }),
+            filters,
+          }),
+          data.hidden > 0 &&
+            h(
+              Muted,
+              { display: "block", mt: 2 },
+              `${data.hidden} more flows are beyond the limit of this page; “airflow readiness status” shows them all.`,
+            ),
         ),
     sources.length > 0 &&
-      h(Panel, { title: "Sources", aside: h(Legend) }, h(More, { all: sources, children: (shown) => h(SourceRows, { sources: shown, zone }) }),
-        data.hidden_sources > 0 && h(Muted, { display: "block", mt: 2 }, `${data.hidden_sources} more sources are beyond the limit of this page.`)),
+      h(
+        Panel,
+        { title: "Sources", aside: h(Legend) },
+        h(More, { all: sources, children: (shown) => h(SourceRows, { sources: shown, zone }) }),
+        data.hidden_sources > 0 &&
+          h(
+            Muted,
+            { display: "block", mt: 2 },
+            `${data.hidden_sources} more sources are beyond the limit of this page.`,
+          ),
+      ),
   );
 }
 
@@ -64,9 +90,12 @@ const Now = ({ zone }) => useClock((now) => `${clock(new Date(now).toISOString()
 
 function Rows({ all, draw, filters }) {
   if (!all.length) {
-    return h(Card, { p: 5, display: "flex", gap: 3, alignItems: "center", flexWrap: "wrap" },
+    return h(
+      Card,
+      { p: 5, display: "flex", gap: 3, alignItems: "center", flexWrap: "wrap" },
       h(Muted, null, "No flow is like that."),
-      h(Button, { size: "xs", variant: "outline", onClick: filters.clear }, "Clear the filters"));
+      h(Button, { size: "xs", variant: "outline", onClick: filters.clear }, "Clear the filters"),
+    );
   }
   return h(More, { all, children: (shown) => h(Card, { as: "ul", listStyleType: "none" }, shown.map(draw)) });
 }
@@ -79,6 +108,10 @@ function More({ all, children }) {
     null,
     children(shown),
     shown.length < all.length &&
-      h(Button, { size: "sm", variant: "outline", mt: 3, onClick: () => setEverything(true) }, `Show all ${all.length}`),
+      h(
+        Button,
+        { size: "sm", variant: "outline", mt: 3, onClick: () => setEverything(true) },
+        `Show all ${all.length}`,
+      ),
   );
 }

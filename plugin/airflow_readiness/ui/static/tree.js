@@ -1,5 +1,5 @@
 // The condition as a tree that opens and closes, with the evidence at each leaf.
-import { Box, Flex, Link, Text, chakra, h, pathSource } from "./airflow.js";
+import { FOCUS, Box, Flex, Link, Text, chakra, h, pathSource } from "./airflow.js";
 import { SourceActions } from "./actions.js";
 import { Ago, Facts, Mono, When } from "./parts.js";
 import { StateBadge } from "./states.js";
@@ -26,12 +26,22 @@ function title(node, parts) {
   return `At least ${node.at_least} of ${parts.length}${grace}`;
 }
 
-const SUMMARY = { cursor: "pointer", py: 1.5, borderRadius: "md", _focusVisible: { outline: "2px solid", outlineColor: "brand.focusRing" } };
-const BRANCH = { ms: { base: 1.5, md: 2 }, ps: { base: 3, md: 4 }, borderStartWidth: "2px", borderColor: "border.emphasized" };
+const SUMMARY = { cursor: "pointer", py: 1.5, borderRadius: "md", ...FOCUS };
+const BRANCH = {
+  ms: { base: 1.5, md: 2 },
+  ps: { base: 3, md: 4 },
+  borderStartWidth: "2px",
+  borderColor: "border.emphasized",
+};
 
 export function Tree({ node, sources, zone, date, onDone }) {
   const parts = partsOf(node);
-  const extra = [node.not_before && `not before ${node.not_before}`, node.deadline && `deadline ${node.deadline}`].filter(Boolean).join(", ");
+  const extra = [
+    node.not_before && `not before ${node.not_before}`,
+    node.deadline && `deadline ${node.deadline}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
   const rest = { sources, zone, date, onDone };
   if (!parts) return h(Leaf, { source: sources[node.source], name: node.source, extra, ...rest });
   const there = parts.filter((part) => isThere(part, sources)).length;
@@ -41,11 +51,22 @@ export function Tree({ node, sources, zone, date, onDone }) {
     h(
       chakra.summary,
       SUMMARY,
-      h(Flex, { as: "span", display: "inline-flex", gap: 2, align: "center", wrap: "wrap", ms: 1 },
+      h(
+        Flex,
+        { as: "span", display: "inline-flex", gap: 2, align: "center", wrap: "wrap", ms: 1 },
         h(Text, { as: "span", fontWeight: "semibold" }, title(node, parts)),
-        h(Text, { as: "span", fontSize: "sm", color: "fg.muted" }, [`${there} ready`, extra].filter(Boolean).join(", "))),
+        h(
+          Text,
+          { as: "span", fontSize: "sm", color: "fg.muted" },
+          [`${there} ready`, extra].filter(Boolean).join(", "),
+        ),
+      ),
     ),
-    h(chakra.ul, { listStyleType: "none", ...BRANCH }, parts.map((part, index) => h("li", { key: index }, h(Tree, { node: part, ...rest })))),
+    h(
+      chakra.ul,
+      { listStyleType: "none", ...BRANCH },
+      parts.map((part, index) => h("li", { key: index }, h(Tree, { node: part, ...rest }))),
+    ),
   );
 }
 
@@ -58,22 +79,39 @@ function Leaf({ source, name, extra, zone, date, onDone }) {
     h(
       chakra.summary,
       SUMMARY,
-      h(Flex, { as: "span", display: "inline-flex", gap: 2, align: "center", wrap: "wrap", ms: 1, verticalAlign: "middle" },
+      h(
+        Flex,
+        {
+          as: "span",
+          display: "inline-flex",
+          gap: 2,
+          align: "center",
+          wrap: "wrap",
+          ms: 1,
+          verticalAlign: "middle",
+        },
         h(Link, { to: pathSource(name), fontWeight: "medium", overflowWrap: "anywhere" }, name),
         h(StateBadge, { state: source.state }),
         !source.configured && source.state !== "not_configured" && h(StateBadge, { state: "not_configured" }),
         h(Usual, { source, zone }),
-        extra && h(Text, { as: "span", fontSize: "sm", color: "fg.muted" }, extra)),
+        extra && h(Text, { as: "span", fontSize: "sm", color: "fg.muted" }, extra),
+      ),
     ),
-    h(Box, { ps: 5, pb: 2 },
+    h(
+      Box,
+      { ps: 5, pb: 2 },
       h(Evidence, { source, zone, date }),
-      h(Box, { mt: 2, _empty: { display: "none" } }, h(SourceActions, { source, onDone, size: "xs" }))),
+      h(Box, { mt: 2, _empty: { display: "none" } }, h(SourceActions, { source, onDone, size: "xs" })),
+    ),
   );
 }
 
 function Evidence({ source, zone, date }) {
   const last = source.last_logs?.[0];
-  const rows = last?.row_count === null || last?.row_count === undefined ? "" : `, ${last.row_count.toLocaleString("en")} rows`;
+  const rows =
+    last?.row_count === null || last?.row_count === undefined
+      ? ""
+      : `, ${last.row_count.toLocaleString("en")} rows`;
   const when = (at) => h(When, { at, zone, date });
   return h(Facts, {
     items: [
@@ -81,7 +119,19 @@ function Evidence({ source, zone, date }) {
       source.ready_at && ["Ready at", when(source.ready_at)],
       ["Deadline", when(source.deadline_at)],
       source.window_start && ["Logs count from", when(source.window_start)],
-      ["Last log", last ? h("span", null, when(last.logged_at), rows, last.fm_table && " in ", last.fm_table && h(Mono, null, last.fm_table)) : "none"],
+      [
+        "Last log",
+        last
+          ? h(
+              "span",
+              null,
+              when(last.logged_at),
+              rows,
+              last.fm_table && " in ",
+              last.fm_table && h(Mono, null, last.fm_table),
+            )
+          : "none",
+      ],
       ["Known", source.known_at ? h(Ago, { at: source.known_at, zone }) : "never looked"],
     ],
   });
