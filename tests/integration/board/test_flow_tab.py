@@ -62,8 +62,8 @@ async def past(world: World, ago: int, *, state: str, outcome: str, late: str | 
     deadline = dt.datetime.combine(day, dt.time(6), dt.timezone.utc)
     ready_at = deadline + dt.timedelta(minutes=int(late)) if late else None
     await world.store.connection.execute(
-        "insert into readiness.processed_log (source_database, source_table, business_date, state, deadline_at, "
-        "window_start, window_end, ready_at, changed_at, closed) "
+        "insert into readiness.processed_log (source_database, source_table, business_date, state, "
+        "deadline_at, window_start, window_end, ready_at, changed_at, closed) "
         "values ('hive', 'rates', $1, $2, $3, $3, $3, $4, $3, true)",
         day,
         state,
@@ -107,8 +107,9 @@ async def test_another_date_with_its_run_however_long_ago(
 ) -> None:
     day = await past(world, 25, state="missed", outcome="deadline")
     await metadata_db.execute(
-        "insert into dag_run (dag_id, run_id, state, run_type, run_after, queued_at, partition_key, clear_number, "
-        "log_template_id) values ('rates_report', 'again', 'running', 'manual', now(), now(), $1, 0, 1)",
+        "insert into dag_run (dag_id, run_id, state, run_type, run_after, queued_at, partition_key, "
+        "clear_number, log_template_id) "
+        "values ('rates_report', 'again', 'running', 'manual', now(), now(), $1, 0, 1)",
         f"{day}",
     )
     page = await anna.get(f"flows/rates_report?date={day}")

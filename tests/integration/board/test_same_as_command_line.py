@@ -34,13 +34,14 @@ async def test_what_is_usual_is_what_the_status_says(world: World, anna: Client,
     await world.usually("hive.rates", "01:00", weeks=9)
     # what is by hand, too old, or of another weekday is none of it
     await world.store.connection.execute(
-        "update readiness.processed_log set by_hand = '{}' where source = 'hive.stores' and business_date = $1; ",
+        "update readiness.processed_log set by_hand = '{}' where source = 'hive.stores' and business_date = $1",
         world.today - dt.timedelta(days=14),
     )
     for ago in (3, 91):
         await world.store.connection.execute(
             "insert into readiness.arrival (source_database, source_table, business_date, state, ready_at, "
-            "deadline_at, log_count, by_hand) values ('hive', 'sales', $1, 'ready', $1::date, $1::date, 1, false)",
+            "deadline_at, log_count, by_hand) "
+            "values ('hive', 'sales', $1, 'ready', $1::date, $1::date, 1, false)",
             world.today - dt.timedelta(days=ago),
         )
     page = await anna.get("today")
