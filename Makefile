@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: demo test check faults bench screenshots clean install help
+.PHONY: demo test check faults bench screenshots clean install dbt help
 
 help:
 	@echo "make demo    watch a flow start two seconds after a log row, and another at its deadline"
@@ -13,7 +13,8 @@ help:
 	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
 	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path)"
 	@echo "make screenshots  the board in both themes, into docs/ (needs Chromium)"
-	@echo "make clean   remove .venv and .demo"
+	@echo "make dbt     dbt, in a .venv-dbt of its own"
+	@echo "make clean   remove .venv, .venv-dbt and .demo"
 
 install: $(VENV)/.installed
 
@@ -27,8 +28,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	@exec $(BIN)/python -m airflow_readiness.demo
 
+# dbt and Airflow want different versions of the same libraries, so dbt has an environment of its own
+dbt: .venv-dbt/.installed
+
+.venv-dbt/.installed: constraints-dbt.txt | install
+	@echo "installing dbt into .venv-dbt …"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-dbt
+	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --requirements constraints-dbt.txt
+	@touch $@
+
 # two processes, each with an Airflow of its own; every test goes to whichever is free
 test: install
+	@$(MAKE) --no-print-directory dbt || echo "dbt cannot be installed here: its tests will be skipped"
 	$(PYTEST) tests --numprocesses 2 --dist loadgroup
 
 check: install
@@ -47,4 +58,4 @@ screenshots: install
 	$(BIN)/python -m tests.e2e.browser.screenshots --out docs
 
 clean:
-	rm -rf $(VENV) .demo .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-dbt .demo .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -8,23 +8,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_readiness.core.document import Launch
     from airflow_readiness.dag_factory import readiness_dags
+    from airflow_readiness.dbt_project.public import dbt, dbt_sources
+    from airflow_readiness.expression import at_least, source
     from airflow_readiness.launch_context import launch
-    from airflow_readiness.schedule import ready, source
+    from airflow_readiness.schedule import ready
     from airflow_readiness.sensor import ReadySensor
 
 __version__ = "0.1.0"
 
-__all__ = ["Launch", "ReadySensor", "__version__", "launch", "readiness_dags", "ready", "source"]
+__all__ = [
+    "Launch",
+    "ReadySensor",
+    "__version__",
+    "at_least",
+    "dbt",
+    "dbt_sources",
+    "launch",
+    "readiness_dags",
+    "ready",
+    "source",
+]
 
 # Airflow imports this package to discover the provider, while its configuration is still being
 # read: nothing is imported before it is asked for.
 _WHERE = {
     "Launch": "airflow_readiness.core.document",
     "ReadySensor": "airflow_readiness.sensor",
+    "at_least": "airflow_readiness.expression",
+    "dbt": "airflow_readiness.dbt_project.public",
+    "dbt_sources": "airflow_readiness.dbt_project.public",
     "launch": "airflow_readiness.launch_context",
     "readiness_dags": "airflow_readiness.dag_factory",
     "ready": "airflow_readiness.schedule",
-    "source": "airflow_readiness.schedule",
+    "source": "airflow_readiness.expression",
 }
 
 

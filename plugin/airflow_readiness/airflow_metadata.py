@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.configuration import conf as airflow_conf
-from airflow.exceptions import DagRunAlreadyExists
+from airflow.exceptions import DagNotFound, DagRunAlreadyExists
 from airflow.jobs.job import Job, JobState
 from airflow.models.asset import (
     AssetActive,
@@ -22,12 +22,13 @@ from airflow.models.asset import (
     DagScheduleAssetReference,
 )
 from airflow.models.dag import DagModel
+from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.errors import ParseImportError
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from airflow.utils.state import TaskInstanceState
+from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -184,26 +185,31 @@ def _paused(session: Session) -> tuple[str, ...]:
     return tuple(session.scalars(ours.order_by(DagModel.dag_id)))
 
 
-def run_id(partition_key: str) -> str:
-    """The id of the run that :func:`start_run` makes."""
-    return f"{DagRunType.ASSET_TRIGGERED.value}__readiness__{partition_key}"
+def run_id(partition_key: str, rerun: int = 0) -> str:
+    """The id of the run that :func:`start_run` makes; of the first rerun, and so on."""
+    again = f"__rerun_{rerun}" if rerun else ""
+    return f"{DagRunType.ASSET_TRIGGERED.value}__readiness__{partition_key}{again}"
 
 
-def start_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
+def start_run(dag_id: str, partition_key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
     """Start one flow for one date, and nothing else; blocking. False if it was started so before.
 
     The Task SDK cannot do this: its client (3.3.2) leaves the partition key out.
+
+    :param rerun: 0: it missed its launch; else the number of the rerun
     """
     try:
         trigger_dag(
             dag_id=dag_id,
             # the same name each time, so that Airflow refuses a second one
-            run_id=run_id(partition_key),
+            run_id=run_id(partition_key, rerun),
             run_type=DagRunType.ASSET_TRIGGERED,
             triggered_by=DagRunTriggeredByType.ASSET,
             partition_key=partition_key,
             conf=conf,
-            note="Started by readiness: this flow missed its launch, being paused, broken or not yet there.",
+            note="Started again by readiness: a source that it went without came late."
+            if rerun
+            else "Started by readiness: this flow missed its launch, being paused, broken or not yet there.",
         )
     except DagRunAlreadyExists:
         return False
@@ -236,6 +242,37 @@ def start_again(
         conf=conf,
         note=note,
     )
+
+
+def fail_run(dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
+    """Make one flow a run for one date whose tasks have failed; blocking. False if it has that run.
+
+    The scheduler finds such a run failed, and does all that it does then: callbacks, listeners, alerts.
+    Cleared, it runs.
+    """
+    name = run_id(partition_key)
+    if DagRun.find_duplicate(dag_id=dag_id, run_id=name):
+        return False
+    with create_session() as session:
+        dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
+        if dag is None:
+            raise DagNotFound(f"there is no DAG {dag_id!r}")
+        run = dag.create_dagrun(
+            run_id=name,
+            run_after=dt.datetime.now(dt.timezone.utc),
+            conf=conf,
+            run_type=DagRunType.ASSET_TRIGGERED,
+            triggered_by=DagRunTriggeredByType.ASSET,
+            state=DagRunState.RUNNING,
+            partition_key=partition_key,
+            partition_date=dag.timetable.resolve_partition_date(partition_key),
+            note="Failed by readiness: a source that says on_deadline = fail was missed. Cleared, it runs.",
+            session=session,
+        )
+        for instance in run.get_task_instances(session=session):
+            first = not dag.get_task(instance.task_id).upstream_task_ids
+            instance.state = TaskInstanceState.FAILED if first else TaskInstanceState.UPSTREAM_FAILED
+    return True
 
 
 def keep_pool(name: str) -> bool:

@@ -8,7 +8,11 @@
     │   ├── BadDate          a business date that is none
     │   ├── BadCondition     a condition that cannot be expressed or is too long
     │   ├── UnknownSource    no settings and no flow name this source
-    │   └── BadDocument      a Redis or event document that does not parse
+    │   ├── BadSettings      a file of settings with mistakes, each with its line
+    │   ├── BadDocument      a Redis or event document that does not parse
+    │   ├── BadManifest      a dbt manifest, or a list by ``dbt ls``, that cannot be read
+    │   ├── BadSelection     a dbt selection that selects no model, or whose models read no source
+    │   └── BadMapping       a dbt source that names no log, or two
     ├── NotConfigured        a connection is missing or incomplete
     ├── SchemaMissing        the Postgres has no (or an older) readiness schema
     ├── Refused              a command that would start a flow early or twice, or change nothing
@@ -44,8 +48,24 @@ class UnknownSource(BadInput):
     """No settings and no flow name this source."""
 
 
+class BadSettings(BadInput):
+    """A file of settings has mistakes; one line for each, with its number."""
+
+
 class BadDocument(BadInput):
     """A JSON document from Redis or from an asset event does not parse."""
+
+
+class BadManifest(BadInput):
+    """A dbt manifest, or a list made by ``dbt ls``, is missing, unfinished or of an unknown version."""
+
+
+class BadSelection(BadInput):
+    """A dbt selection selects no model, or its models read no source, or only dbt can resolve it."""
+
+
+class BadMapping(BadInput):
+    """A dbt source maps to no log, or to two."""
 
 
 class NotConfigured(ReadinessError):

@@ -102,15 +102,21 @@ async def due_in_postgres(
             await engine.full_step(store, settings, endpoints.redis)
         while True:
             if launches := await _launches(store, settings.batch_size, recorded):
-                pairs = [(each.condition.text, each.business_date) for each in launches]
-                await store.run_pairs("attempt", pairs)
-                return Due(launches=launches)
+                return Due(launches=await _attempt(store, launches))
             if time.monotonic() >= until:
                 break
             await asyncio.sleep(GLANCE)
         rows = await store.fetch("lineage", min(settings.batch_size, LINEAGE), sources)
         await store.run_pairs("lineage_attempt", [(row["source"], row["business_date"]) for row in rows])
         return Due(lineage=[readiness_of(row) for row in rows])
+
+
+async def _attempt(store: Store, launches: list[Launch]) -> list[Launch]:
+    pairs = [(each.condition.text, each.business_date) for each in launches]
+    rows = await store.fetch_pairs("attempt", pairs)
+    # a source that came late meanwhile goes along, and causes no rerun
+    now = {(row["condition"], row["business_date"]): launch_of(row) for row in rows}
+    return [now.get(pair, launch) for pair, launch in zip(pairs, launches, strict=True)]
 
 
 async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch]:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from airflow_readiness import config, health, metrics
+from airflow_readiness import config, health, metrics, second_starts
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
 from airflow_readiness.core.names import LAUNCH_GROUP, POOL
@@ -47,8 +47,14 @@ class Airflow(Protocol):
     def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
         """Flows, events since an instant, and the runs of these pairs."""
 
-    def start_run(self, dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
+    def start_run(self, dag_id: str, partition_key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
         """Start one flow for one date. Whether that is new."""
+
+    def fail_run(self, dag_id: str, partition_key: str, conf: dict[str, Any]) -> bool:
+        """Make one flow a run for one date that has failed. Whether that is new."""
+
+    def run_id(self, partition_key: str, rerun: int = 0) -> str:
+        """The id of the run that these two make."""
 
     def keep_pool(self, name: str) -> bool:
         """See to it that this pool has one slot, which deferred tasks hold too. Whether it had not."""
@@ -130,6 +136,8 @@ class Registrar:
         if full:
             self._full_at = now
         await self._repair(store)
+        await second_starts.rerun(store, self._airflow, self._complain)
+        await second_starts.fail(store, self._airflow, self._complain)
         return seen
 
     async def _runs_wanted(self, store: Store, full: bool, now: dt.datetime) -> list[Row]:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from airflow_readiness import config
-from airflow_readiness.core.condition import Condition, Verdict
+from airflow_readiness.core.condition import Condition, Moment, Verdict
 from airflow_readiness.core.dates import parse_date
-from airflow_readiness.core.state import State
+from airflow_readiness.core.explain import explain
 from airflow_readiness.errors import ReadinessError, Refused
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import condition_of_asset
-from airflow_readiness.store.store import POSTGRES_DOWN, Row, Store, open_store, readiness_of
+from airflow_readiness.store.store import POSTGRES_DOWN, Store, open_store, readiness_of
 
 if TYPE_CHECKING:
     from airflow_readiness.airflow_metadata import FlowSeen, Seen
@@ -113,6 +113,11 @@ async def _launched(store: Store, condition: Condition, dag_id: str, day: dt.dat
     rows = await store.fetch("launch", condition.text, day)
     if not rows:
         raise Refused(f"{dag_id} is not launched for {day}: {await _waits_for(store, condition, day)}")
+    if rows[0]["decision"] == "skipped" and rows[0]["published_at"] is None:
+        raise Refused(
+            f"{dag_id} is skipped for {day}: its own deadline had passed, as was found at "
+            f"{rows[0]['decided_at']:%Y-%m-%d %H:%M} UTC; to run it all the same, trigger it by hand"
+        )
     if rows[0]["published_at"] is None:
         raise Refused(
             f"the launch of {dag_id} for {day} is about to be published for all of its flows: if it does not "
@@ -123,19 +128,9 @@ async def _launched(store: Store, condition: Condition, dag_id: str, day: dt.dat
 
 async def _waits_for(store: Store, condition: Condition, day: dt.date) -> str:
     rows = await store.fetch_pairs("states", [(name, day) for name in condition.sources])
-    known = {row["source"]: row for row in rows}
-    if condition.evaluate({name: readiness_of(row) for name, row in known.items()}).verdict is Verdict.WAITING:
-        return "it waits for " + ", ".join(
-            says for name in condition.sources if (says := _waiting(name, known.get(name)))
-        )
+    (now,), (deployment,) = await store.fetch("clock"), await store.fetch("deployment")
+    moment = Moment(now["now"], day, deployment["timezone"])
+    states = {row["source"]: readiness_of(row) for row in rows}
+    if condition.evaluate(states, moment).verdict is Verdict.WAITING:
+        return "it waits for " + "; ".join(explain(condition, states, moment))
     return "its sources are ready or past their deadline, but no flow was judged for this date"
-
-
-def _waiting(name: str, row: Row | None) -> str:
-    if row is None:
-        return f"{name} (not judged for this date)"
-    if row["state"] != State.WAITING.value:
-        return ""
-    return (
-        f"{name} ({row['log_count']} of {row['needed']} logs, deadline {row['deadline_at']:%Y-%m-%d %H:%M} UTC)"
-    )

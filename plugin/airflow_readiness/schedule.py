@@ -5,38 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAll, AssetAny, PartitionedAssetTimetable
-from airflow.sdk.definitions.asset import BaseAsset
 
-from airflow_readiness.core.condition import Condition, combine, from_json, of_source
-from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP, launch_name, launch_uri, source_uri
-from airflow_readiness.errors import BadCondition, BadInput
+from airflow_readiness.core.condition import Condition, from_json
+from airflow_readiness.core.names import LAUNCH_GROUP, launch_name, launch_uri
+from airflow_readiness.errors import BadInput
+from airflow_readiness.expression import condition_of as condition_of
+from airflow_readiness.expression import source as source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
-def source(name: str) -> Asset:
-    """The asset of a source.
-
-    :param name: ``database.table``
-    :raises BadName: if it is not
-    """
-    return Asset(name=name, uri=source_uri(name), group=SOURCE_GROUP)
-
-
-def condition_of(expression: BaseAsset) -> Condition:
-    """The condition that sources joined by ``&`` and ``|`` express.
-
-    :raises BadCondition: if anything but a :func:`source` is in it
-    """
-    if isinstance(expression, Asset) and expression.group == SOURCE_GROUP:
-        return of_source(expression.name)
-    if isinstance(expression, (AssetAll, AssetAny)):
-        parts = [condition_of(part) for part in expression.objects]
-        return combine("all" if isinstance(expression, AssetAll) else "any", parts)
-    raise BadCondition(
-        f"ready() got {expression!r}: give it source('database.table'), or several joined by & and |"
-    )
+    from airflow.sdk.definitions.asset import BaseAsset
 
 
 def launch_asset(condition: Condition) -> Asset:
@@ -55,7 +34,8 @@ def ready(condition: BaseAsset) -> PartitionedAssetTimetable:
     A source satisfies it by being ready, or by its deadline. The run's partition key is the business
     date (``YYYY-MM-DD``); :func:`airflow_readiness.launch` tells why it started.
 
-    :param condition: ``source("a.b")``, or several joined by ``&`` (all) and ``|`` (any)
+    :param condition: ``source("a.b")``, several joined by ``&`` (all), ``|`` (any) or
+        :func:`airflow_readiness.at_least`; with ``.not_before("03:00")`` and ``.deadline("06:30")`` behind
     :raises BadCondition: if it is something else, or too long for Airflow
     """
     from airflow_readiness.mapper import SilentMapper

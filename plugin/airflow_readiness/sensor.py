@@ -9,12 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_readiness import config, farewell
-from airflow_readiness.core.condition import from_json
+from airflow_readiness.core.condition import Moment, Verdict, from_json
 from airflow_readiness.core.dates import business_date
 from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.explain import explain
 from airflow_readiness.errors import BadInput
 from airflow_readiness.schedule import condition_of, source
 
@@ -36,7 +38,8 @@ class ReadySensor(BaseOperator):
     Returns (as XCom) why it ended: the condition, and for each source its outcome, ``ready_at`` and
     log count; ``airflow_readiness.core.document.load_launch`` makes a :class:`Launch` of it.
 
-    :param condition: ``source("a.b")``, several joined by ``&`` and ``|``, or a name ``"a.b"``
+    :param condition: what :func:`airflow_readiness.ready` takes, or a name ``"a.b"``. Where a deadline
+        says ``skip``, its own or that of a source, the task is skipped then; where one says ``fail``, it fails
     :param business_date: ``YYYY-MM-DD``, or an instant whose date in ``[readiness] timezone`` counts;
         templated; default: the run's partition key, else its logical date
     :param start_from_trigger: begin to wait in the triggerer, without a worker. Airflow then hands
@@ -110,6 +113,15 @@ class ReadySensor(BaseOperator):
         )
 
     def _done(self, launch: Launch) -> dict[str, Any]:
+        if not launch.starts:
+            at = Moment(
+                launch.decided_at or dt.datetime.now(dt.timezone.utc),
+                launch.business_date,
+                config.load().timezone,
+            )
+            reasons = "; ".join(explain(launch.condition, launch.sources, at))
+            ending = AirflowFailException if launch.verdict is Verdict.FAILED else AirflowSkipException
+            raise ending(f"{launch.condition.text} for {launch.business_date} is {reasons}")
         for name, outcome in sorted(launch.outcomes.items()):
             self.log.info("%s for %s: %s", name, launch.business_date, outcome.value)
         return launch.to_json()

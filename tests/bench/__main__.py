@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import authoring, hub, in_airflow, plots, rows, store, triggerer
+from tests.bench import authoring, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[bool], Any]] = {
     "postgres": store.measure,
     "authoring": authoring.measure,
     "triggerer": triggerer.measure,
+    "dbt": dbt_manifest.measure,
     "airflow": in_airflow.measure,
 }
 ROOT = Path(__file__).parents[2]
@@ -103,6 +104,7 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     (folder / "docs").mkdir(parents=True, exist_ok=True)
     (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
+    plots.waiting(folder / "docs" / "waiting.svg", found["cost"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,3 +65,33 @@ def latency(file: Path, seconds: Mapping[str, Sequence[float]]) -> None:
         axes.minorticks_off()
         axes.set_yticks(range(len(_WAYS)), list(_WAYS.values()))
         axes.set_xlabel("seconds from the source being ready to the first line of the flow's first task")
+
+
+#: What one process pays for all that wait in it: title, and the figure of a number of waiters.
+_COSTS: dict[str, Callable[[Mapping[str, float]], float]] = {
+    "wake-up, median (ms)": lambda cost: cost["wake_up"],
+    "Redis commands a second": lambda cost: cost["commands"],
+    "CPU (% of a core)": lambda cost: cost["core"] * 100,
+    "memory of each (KiB)": lambda cost: cost["bytes"] / 1024,
+}
+
+
+def waiting(file: Path, costs: Sequence[Mapping[str, float]]) -> None:
+    """What it costs while so many sources wait in one triggerer loop, each cost in a panel of its own."""
+    numbers = [cost["waiting"] for cost in costs]
+    with _drawn(file, 8, 2.3) as figure:
+        panels = figure.subplots(1, len(_COSTS))
+        for axes, (title, of) in zip(panels, _COSTS.items(), strict=True):
+            values = [of(cost) for cost in costs]
+            axes.plot(numbers, values, "o-", color=_OURS, markersize=5)
+            axes.annotate(
+                f"{values[-1]:.3g}", (numbers[-1], values[-1]), (0, 6), textcoords="offset points", ha="center",
+                color=_OURS,
+            )  # fmt: skip
+            axes.set_xscale("log")
+            axes.set_ylim(0, max(values) * 1.35 or 1)
+            axes.set_xticks([1, 100, 10_000], ["1", "100", "10 000"])
+            axes.tick_params(labelsize=8)
+            axes.minorticks_off()
+            axes.set_title(title, fontsize=9, color=_INK)
+        figure.supxlabel("sources that wait in one triggerer loop", fontsize=9, color=_INK)

@@ -96,9 +96,9 @@ class World:
     def unpublished(self) -> bool:
         """Whether a launch, or a source that settled, has no event in Airflow yet."""
         query = (
-            "select from readiness.launch where published_at is null union all "
+            "select from readiness.launch where published_at is null and decision = 'launched' union all "
             "select from readiness.processed_log as p "
-            "where p.state <> 'waiting' and p.event_published_at is null and exists "
+            "where p.state not in ('waiting', 'not_due') and p.event_published_at is null and exists "
             "(select from readiness.flow as f where f.gone_at is null and f.sources @> array[p.source])"
         )
         return bool(self.stack.sql(query))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
-from airflow_readiness.core.document import load_launch
+from airflow_readiness.core.document import Launch, load_launch
 
 
 class Airflow:
@@ -21,16 +21,32 @@ class Airflow:
         self.since: list[dt.datetime] = []
         self.wanted: list[tuple[str, str]] = []
         self.started: list[tuple[str, str]] = []
+        self.failed: list[tuple[str, str]] = []
+        #: what the runs that were started or failed are told
+        self.evidence: list[Launch] = []
         self.refuses: Exception | None = None
         self.hastened: list[str] = []
         self.pools: list[str] = []
 
-    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+    def start_run(self, dag_id: str, key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
         if self.refuses:
             raise self.refuses
-        assert load_launch(conf["readiness"]).business_date.isoformat() == key
+        launch = load_launch(conf["readiness"])
+        assert launch.business_date.isoformat() == key
+        assert launch.rerun == rerun
         self.started.append((dag_id, key))
+        self.evidence.append(launch)
         return True
+
+    def fail_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+        if self.refuses:
+            raise self.refuses
+        self.failed.append((dag_id, key))
+        self.evidence.append(load_launch(conf["readiness"]))
+        return True
+
+    def run_id(self, key: str, rerun: int = 0) -> str:
+        return f"run {key} {rerun}"
 
     def keep_pool(self, name: str) -> bool:
         new = name not in self.pools

@@ -26,6 +26,19 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Options:
+    """Named settings of a source."""
+
+    #: weekdays (0 is Monday) and dates on which it is due; none: every day
+    calendar: frozenset[int | dt.date] | None = None
+    on_deadline: str = "run"
+    on_late: str = "ignore"
+
+    def due(self, day: dt.date) -> bool:
+        return self.calendar is None or day in self.calendar or day.weekday() in self.calendar
+
+
+@dataclass(frozen=True)
 class Log:
     """A committed log row."""
 
@@ -41,6 +54,8 @@ class Flow:
 
     sources: tuple[str, ...]
     first_date: dt.date
+    #: as JSON, where it matters how
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,8 @@ class Known:
     #: opened because somebody asked, not by the calendar
     asked_for: bool = False
     closed: bool = False
+    on_deadline: str = "run"
+    on_late: str = "ignore"
 
     def shown(self) -> tuple[object, ...]:
         """What the table must hold."""
@@ -91,6 +108,7 @@ class Model:
     zone: zoneinfo.ZoneInfo
     default: Setting
     settings: dict[str, Setting] = field(default_factory=dict)
+    options: dict[str, Options] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     logs: list[Log] = field(default_factory=list)
     known: dict[tuple[str, dt.date], Known] = field(default_factory=dict)
@@ -118,6 +136,11 @@ class Model:
         elif deadline is not None and known.state == "waiting":
             known.override = deadline
 
+    def retire(self, source: str) -> None:
+        """No settings of a source are in force any more."""
+        self.settings.pop(source, None)
+        self.options.pop(source, None)
+
     def advance(self, at: dt.datetime) -> None:
         """The calendar goes on; then every unmet date is judged as of this instant."""
         tracked = {*self.settings, *(name for flow in self.flows.values() for name in flow.sources)}
@@ -125,7 +148,7 @@ class Model:
             for day in self._opened(source, at):
                 self.known.setdefault((source, day), Known()).asked_for = False
         for (source, day), known in self.known.items():
-            if known.state in ("waiting", "missed") and not known.closed:
+            if known.state in ("waiting", "missed", "not_due") and not known.closed:
                 self._judge(source, day, known, at)
 
     def _opened(self, source: str, at: dt.datetime) -> list[dt.date]:
@@ -156,18 +179,23 @@ class Model:
         window = self.window(source, day)
         needed = self.settings.get(source, self.default).needed
         # a deadline that was missed is not moved any more
-        if known.state == "waiting":
+        if known.state != "missed":
             known.deadline_at = known.override or window.deadline
         deadline = known.deadline_at
         assert deadline is not None
         times = sorted(self.of_date(source, day, at).values())
         known.window, known.log_count = window, len(times)
+        options = self.options.get(source, Options())
+        due, known.on_deadline, known.on_late = options.due(day), options.on_deadline, options.on_late
         if len(times) >= needed and window.start <= at:
             known.ready_at = max(times[needed - 1], window.start)
-            in_time = known.state == "waiting" and known.ready_at <= deadline
-            known.state = "ready" if in_time else "late"
-        elif at >= deadline:
-            known.state = "missed"
+            in_time = known.ready_at <= deadline or not due
+            known.state = "ready" if in_time and known.state != "missed" else "late"
+        elif known.state != "missed":
+            if not due and window.start <= at:
+                known.state = "not_due"
+            else:
+                known.state = "missed" if at >= deadline else "waiting"
         if known.state in ("missed", "late"):
             known.missed_at = known.missed_at or deadline
         known.closed = known.state != "waiting" and at >= max(window.end, deadline)

@@ -38,7 +38,7 @@ class Relay:
 
     async def wait_for(self, source: str) -> asyncio.Task[Launch]:
         """A sensor that waits, and knows by now that it has to."""
-        task = asyncio.create_task(Wait(self._endpoints, of_source(source), self._day).satisfied())
+        task = asyncio.create_task(Wait(self._endpoints, of_source(source), self._day, "UTC").satisfied())
         self._tasks.append(task)
         await self._eventually(lambda: self.hub.documents.get(self.key(source)), 15)
         assert not task.done()

@@ -31,11 +31,11 @@ BOTH = combine("all", [of_source("hive.sales"), of_source("hive.stores")])
 class Runs(Airflow):
     """Airflow, in which what is started has a run."""
 
-    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
-        if self.runs.get((dag_id, key)):
+    def start_run(self, dag_id: str, partition_key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
+        if self.runs.get((dag_id, partition_key)):
             return False
-        super().start_run(dag_id, key, conf)
-        self.runs[dag_id, key] = f"run of {key}"
+        super().start_run(dag_id, partition_key, conf, rerun)
+        self.runs[dag_id, partition_key] = f"run of {partition_key}"
         return True
 
     def look(self, since: dt.datetime, wanted: Any) -> Any:

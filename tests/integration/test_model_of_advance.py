@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from airflow_readiness.demo.servers import Postgres
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
-from tests.integration.model import Flow, Log, Model, Setting
+from tests.integration.model import Flow, Log, Model, Options, Setting
 
 T = TypeVar("T")
 UTC = dt.timezone.utc
@@ -101,7 +101,9 @@ class Advance(RuleBasedStateMachine):
         self.do(
             self.store.connection.execute(
                 "delete from readiness.processed_log; delete from readiness.log_setting; "
-                "delete from readiness.flow; delete from readiness.fm_log"
+                "delete from readiness.flow; delete from readiness.fm_log; "
+                "delete from readiness.launch; delete from readiness.launch_plan; "
+                "delete from readiness.source_option; delete from readiness.rerun"
             )
         )
         self.do(self.store.run("set_deployment", zone, DEFAULT.deadline))
@@ -127,6 +129,36 @@ class Advance(RuleBasedStateMachine):
             )
         )
         self.model.settings[source] = Setting(deadline, read_from, needed)
+
+    @rule(
+        source=sources,
+        calendar=st.sampled_from(["daily", "daily", "mon-fri", "sat,sun", "today"]),
+        on_deadline=st.sampled_from(["run", "run", "skip", "fail"]),
+        on_late=st.sampled_from(["ignore", "rerun"]),
+    )
+    def set_options(self, source: str, calendar: str, on_deadline: str, on_late: str) -> None:
+        days: frozenset[int | dt.date] | None = {
+            "daily": None,
+            "mon-fri": frozenset(range(5)),
+            "sat,sun": frozenset({5, 6}),
+            "today": frozenset({self.today()}),
+        }[calendar]
+        self.do(
+            self.store.connection.execute(
+                "select readiness.set_source_options($1, $2, calendar => $3, on_deadline => $4, on_late => $5)",
+                *source.split("."),
+                self.today().isoformat() if calendar == "today" else calendar,
+                on_deadline,
+                on_late,
+            )
+        )
+        self.model.options[source] = Options(days, on_deadline, on_late)
+
+    @rule(source=sources)
+    def retire(self, source: str) -> None:
+        query = "select readiness.retire_source($1, $2)"
+        self.do(self.store.connection.execute(query, *source.split(".")))
+        self.model.retire(source)
 
     @rule(data=st.data(), source=sources, dated=st.booleans(), late=st.booleans())
     def log(self, data: st.DataObject, source: str, dated: bool, late: bool) -> None:
@@ -196,11 +228,18 @@ class Advance(RuleBasedStateMachine):
             self.at = data.draw(st.sampled_from(later[:4]))
         else:
             self.at += dt.timedelta(minutes=ahead)
+        self.settle()
+
+    def settle(self) -> None:
         self.model.advance(self.at)
-        self.do(self.store.fetch("advance", self.at))
+        self.advance()
         self.agree()
-        assert self.do(self.store.fetch("advance", self.at)) == [], "twice at the same instant"
+        assert self.advance() == [], "twice at the same instant"
         self.look_ahead()
+
+    def advance(self) -> object:
+        """What the product does at this instant; what came of it."""
+        return self.do(self.store.fetch("advance", self.at))
 
     def agree(self) -> None:
         rows = self.do(
@@ -224,11 +263,16 @@ class Advance(RuleBasedStateMachine):
         asleep = copy.deepcopy(self.model)
         # a row of the future counts without a bell: the timer finds it
         asleep.logs = [log for log in asleep.logs if log.logged_at <= self.at]
-        asleep.advance(wake_at - MICROSECOND if wake_at else self.at + dt.timedelta(days=40))
+        until = wake_at - MICROSECOND if wake_at else self.at + dt.timedelta(days=40)
+        asleep.advance(until)
         assert asleep.known.keys() == self.model.known.keys(), "a date begins before next_wake"
         for pair, known in self.model.known.items():
             if known.state == "waiting":
                 assert asleep.known[pair].state == "waiting", f"{pair} settles before next_wake"
+        self.slept(asleep, until)
+
+    def slept(self, asleep: Model, until: dt.datetime) -> None:
+        """The model a moment before the processor wakes by itself."""
 
     @invariant()
     def nothing_is_ready_by_the_logs_of_another_date(self) -> None:

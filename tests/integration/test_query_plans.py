@@ -44,6 +44,10 @@ QUERIES: list[tuple[str, list[Any], list[str]]] = [
     ("runs_wanted", [], ["launch_pkey", "launch_run_pkey"]),
     ("runs_wanted_lately", [NOW], ["launch_published", "launch_run_missing"]),
     ("repairs", [20], ["launch_run_missing"]),
+    ("late_reruns", [NOW], ["processed_log_rerun"]),
+    ("touched_reruns", [["bench.s1", "bench.s2"], TODAY], ["processed_log_rerun"]),
+    ("reruns", [20], []),
+    ("failures", [20], ["launch_failed"]),
     ("troubles", [], ["launch_outbox", "launch_run_missing", "processed_log_unmet"]),
 ]
 #: Those of these that a table cannot be without.

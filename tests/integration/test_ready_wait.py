@@ -59,7 +59,7 @@ async def wait_for(endpoints: Endpoints) -> AsyncIterator[Callable[..., asyncio.
     tasks = []
 
     def begin(condition: Condition, where: Endpoints = endpoints) -> asyncio.Task[Launch]:
-        task = asyncio.create_task(Wait(where, condition, DAY).satisfied())
+        task = asyncio.create_task(Wait(where, condition, DAY, "UTC").satisfied())
         tasks.append(task)
         return task
 
@@ -206,7 +206,7 @@ async def test_the_wait_ends_by_postgres_while_redis_is_away(
     await store.connection.execute("update readiness.deployment set timezone = $1", settings.timezone)
     await store.connection.execute("select readiness.report_log('hive', 'sales', $1)", today)
     await store.fetch("advance", None)
-    launch = await asyncio.wait_for(Wait(away, SALES, today).satisfied(), 10)
+    launch = await asyncio.wait_for(Wait(away, SALES, today, "UTC").satisfied(), 10)
     assert launch.outcomes == {"hive.sales": Outcome.READY}
 
 

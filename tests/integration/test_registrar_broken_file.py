@@ -31,8 +31,14 @@ class Airflow:
     def look(self, since: dt.datetime, wanted: Iterable[tuple[str, str]]) -> Seen:
         return Seen(list(self.flows), [], {}, unreadable=list(self.unreadable))
 
-    def start_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+    def start_run(self, dag_id: str, key: str, conf: dict[str, Any], rerun: int = 0) -> bool:
         raise AssertionError(dag_id)
+
+    def fail_run(self, dag_id: str, key: str, conf: dict[str, Any]) -> bool:
+        raise AssertionError(dag_id)
+
+    def run_id(self, key: str, rerun: int = 0) -> str:
+        raise AssertionError(key)
 
     def keep_pool(self, name: str) -> bool:
         return False

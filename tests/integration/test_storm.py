@@ -16,6 +16,7 @@ import pytest_asyncio
 from airflow_readiness import engine
 from airflow_readiness.config import Config, Endpoints
 from airflow_readiness.core.condition import Condition, of_source
+from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers import bell as bell_module
 from airflow_readiness_triggers import hub as hub_module
@@ -257,3 +258,14 @@ async def test_whoever_writes_whatever_he_does_nothing_is_missed(
             tables = [f"t{number}" for number in range(turn * 25, turn * 25 + 25)]
             await asyncio.gather(*(write(tables[start::8]) for start in range(8)))
             await site.ready(*kept)
+
+
+async def test_who_migrates_or_releases_does_not_wait_for_who_relies_on_the_bell(
+    store: Store, dsn: dict[str, Any]
+) -> None:
+    (bell,) = await store.fetch("take_bell")
+    assert bell["mine"]
+    async with open_store(dsn) as other:
+        assert await asyncio.wait_for(upgrade(other.connection), 10) == []
+        async with other.connection.transaction():
+            await asyncio.wait_for(other.run("serialise_settings"), 10)

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
-from collections.abc import Iterator
-from typing import Literal
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_readiness.core.condition import MAX_TEXT, Condition, combine, from_json, of_source
-from airflow_readiness.errors import BadCondition, BadName
+from airflow_readiness.core.condition import (
+    MAX_TEXT,
+    Condition,
+    at_least,
+    combine,
+    from_json,
+    of_source,
+    timed,
+)
+from airflow_readiness.errors import BadCondition, BadInput, BadName
 
 A, B, C, D = (of_source(f"{letter}.t") for letter in "abcd")
 
 ops: st.SearchStrategy[Literal["all", "any"]] = st.sampled_from(["all", "any"])
 conditions: st.SearchStrategy[Condition] = st.recursive(
     st.sampled_from([A, B, C, D]),
-    lambda inner: st.builds(combine, ops, st.lists(inner, min_size=1, max_size=3)),
+    lambda inner: st.one_of(
+        st.builds(combine, ops, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(
+            at_least, st.just(2), st.lists(inner, min_size=3, max_size=4, unique=True), st.sampled_from([0, 90])
+        ),
+        st.builds(timed, inner.filter(lambda part: part.op != "timed"), not_before=st.just(dt.time(3))),
+        st.builds(timed, inner.filter(lambda part: part.op != "timed"), deadline=st.just(dt.time(6, 30))),
+    ),
     max_leaves=8,
 )
 
@@ -42,6 +59,16 @@ def _any(*parts: Condition) -> Condition:
         (_any(_all(A, B), C), "c.t | a.t & b.t"),
         (_all(_any(D, C), _any(B, A)), "(a.t | b.t) & (c.t | d.t)"),
         (_any(_all(_any(A, B), C), D), "d.t | c.t & (a.t | b.t)"),
+        (at_least(2, [C, A, B]), "at_least(2, a.t, b.t, c.t)"),
+        (at_least(2, [C, _all(A, B), _any(A, B)], 1800), "at_least(2, c.t, a.t & b.t, a.t | b.t, grace=30m)"),
+        (_all(at_least(1, [B, A], 5400), C), "c.t & at_least(1, a.t, b.t, grace=90m)"),
+        (timed(A, not_before=dt.time(3)), "a.t.not_before(03:00)"),
+        (timed(_any(B, A), deadline=dt.time(6, 30)), "(a.t | b.t).deadline(06:30)"),
+        (
+            timed(_all(B, A), not_before=dt.time(0), deadline=dt.time(6, 30), on="skip"),
+            "(a.t & b.t).not_before(00:00).deadline(06:30, on=skip)",
+        ),
+        (_any(timed(A, not_before=dt.time(3)), B), "b.t | a.t.not_before(03:00)"),
     ],
 )
 def test_a_condition_has_one_text(condition: Condition, text: str) -> None:
@@ -85,8 +112,9 @@ def _nodes(condition: Condition) -> Iterator[Condition]:
 @given(conditions)
 def test_no_part_is_of_the_kind_of_the_whole_and_all_are_sorted(condition: Condition) -> None:
     for node in _nodes(condition):
-        assert node.op not in {part.op for part in node.parts} - {"source"}
-        assert len(node.parts) == len(set(node.parts)) != 1
+        assert node.op not in {part.op for part in node.parts} - {"source", "at_least"}
+        assert len(node.parts) == len(set(node.parts))
+        assert (len(node.parts) == 1) == (node.op == "timed")
         assert list(node.parts) == sorted(node.parts, key=lambda part: (part.op != "source", part.text))
 
 
@@ -107,8 +135,7 @@ def test_json_that_somebody_else_wrote_is_brought_into_the_canonical_form() -> N
 
 @given(conditions)
 def test_the_sources_are_those_in_the_text_sorted_each_once(condition: Condition) -> None:
-    names = set(condition.text.replace("(", " ").replace(")", " ").split()) - {"&", "|"}
-    assert list(condition.sources) == sorted(names)
+    assert list(condition.sources) == sorted(set(re.findall(r"[abcd]\.t", condition.text)))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +150,12 @@ def test_the_sources_are_those_in_the_text_sorted_each_once(condition: Condition
         {"none": ["a.t"]},
         {"all": ["a.t"], "any": ["b.t"]},
         {"any": [None]},
+        {"at_least": ["a.t", "b.t"]},
+        {"at_least": {"n": 1}},
+        {"at_least": {"n": 1, "of": "a.t"}},
+        {"at_least": {"n": 2, "of": ["a.t", "b.t", "c.t"], "more": 1}},
+        {"timed": {"not_before": "03:00"}},
+        {"timed": {"of": "a.t", "after": "03:00"}},
     ],
 )
 def test_what_is_no_condition_is_told(value: object) -> None:
@@ -154,3 +187,77 @@ def test_a_condition_is_at_most_as_long_as_the_name_of_an_asset() -> None:
 def test_every_way_to_write_four_sources_gives_one_condition() -> None:
     ways = {_all(*order[:2], _all(*order[2:])) for order in itertools.permutations([A, B, C, D])}
     assert len(ways) == 1
+
+
+def test_at_least_all_or_one_is_what_it_always_was() -> None:
+    assert at_least(2, [A, B]) == _all(A, B)
+    assert at_least(1, [A, B]) == _any(A, B)
+    assert at_least(2, [A, B], 60) == _all(A, B), "there is nothing left to wait for"
+    assert at_least(1, [A], 60) == A
+    assert at_least(2, [A, B, A]) == _all(A, B), "named twice it counts once"
+
+
+@pytest.mark.parametrize("n", [0, -1, 3, True, 1.0, "2", None])
+def test_at_least_of_a_number_that_cannot_be_is_told(n: Any) -> None:
+    with pytest.raises(BadCondition, match=r"of 2 different sources: give a whole number from 1"):
+        at_least(n, [A, B])
+
+
+def test_times_are_given_one_after_the_other_in_any_order() -> None:
+    whole = timed(A, not_before=dt.time(3), deadline=dt.time(6), on="skip")
+    assert timed(timed(A, not_before=dt.time(3)), deadline=dt.time(6), on="skip") == whole
+    assert timed(timed(A, deadline=dt.time(6), on="skip"), not_before=dt.time(3)) == whole
+    assert from_json(
+        {"timed": {"of": {"timed": {"of": "a.t", "not_before": "03:00"}}, "deadline": "06:00"}}
+    ) == (timed(A, not_before=dt.time(3), deadline=dt.time(6)))
+    assert timed(A) == A
+
+
+def test_a_time_that_is_given_twice_is_told() -> None:
+    with pytest.raises(BadCondition, match=r"a\.t\.not_before\(03:00\) has a not_before already"):
+        timed(timed(A, not_before=dt.time(3)), not_before=dt.time(4))
+    with pytest.raises(BadCondition, match="has a deadline already"):
+        timed(timed(A, deadline=dt.time(0)), deadline=dt.time(4))
+
+
+def test_a_deadline_before_not_before_is_told() -> None:
+    with pytest.raises(BadCondition, match="the deadline 02:00 is before not_before 03:00"):
+        timed(timed(A, not_before=dt.time(3)), deadline=dt.time(2))
+    assert timed(A, not_before=dt.time(3), deadline=dt.time(3)).own_times
+
+
+def test_a_part_cannot_skip_the_whole() -> None:
+    skips = timed(A, deadline=dt.time(6), on="skip")
+    joins: list[Callable[[], Condition]] = [
+        lambda: _all(skips, B),
+        lambda: _any(B, _all(C, skips)),
+        lambda: at_least(2, [skips, B, C]),
+    ]
+    for join in joins:
+        with pytest.raises(BadCondition, match=r"write \.deadline\(…, on='skip'\) behind the whole"):
+            join()
+
+
+def test_only_conditions_with_times_of_their_own_have_own_times() -> None:
+    assert not _all(A, _any(B, at_least(2, [A, C, D]))).own_times
+    assert _all(A, _any(B, at_least(2, [A, C, D], 60))).own_times
+    assert _any(A, timed(B, deadline=dt.time(6))).own_times
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"timed": {"of": "a.t", "not_before": "3:00"}},
+        {"timed": {"of": "a.t", "not_before": 3}},
+        {"timed": {"of": "a.t", "deadline": "24:00"}},
+        {"timed": {"of": "a.t", "deadline": "06:00", "on": "fail"}},
+        {"timed": {"of": "a.t", "deadline": "06:00", "on": ["run"]}},
+        {"at_least": {"n": 2, "of": ["a.t", "b.t", "c.t"], "grace": "30m"}},
+        {"at_least": {"n": 2, "of": ["a.t", "b.t", "c.t"], "grace": -1}},
+        {"at_least": {"n": "2", "of": ["a.t", "b.t", "c.t"]}},
+        {"at_least": {"of": ["a.t", "b.t", "c.t"]}},
+    ],
+)
+def test_json_with_a_value_that_cannot_be_is_told(value: object) -> None:
+    with pytest.raises(BadInput):
+        from_json(value)

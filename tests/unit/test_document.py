@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_readiness.core.condition import Condition, combine, from_json, of_source
+from airflow_readiness.core.condition import Condition, Verdict, combine, from_json, of_source
 from airflow_readiness.core.document import (
     Launch,
     dump_readiness,
@@ -18,7 +18,7 @@ from airflow_readiness.core.document import (
     load_readiness,
     readiness_to_json,
 )
-from airflow_readiness.core.state import Action, ByHand, Outcome, Readiness, State
+from airflow_readiness.core.state import Action, ByHand, OnDeadline, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 NAMES = ("a.t", "b.t", "c.t")
@@ -46,6 +46,7 @@ def _readiness(names: st.SearchStrategy[str]) -> st.SearchStrategy[Readiness]:
         ready_at=instants | st.none(),
         configured=st.booleans(),
         by_hand=st.builds(ByHand, st.sampled_from(Action), st.text(), instants, st.text()) | st.none(),
+        on_deadline=st.sampled_from(OnDeadline),
     )
 
 
@@ -62,10 +63,14 @@ launches = st.builds(
     decided_at=instants | st.none(),
     due_at=instants | st.none(),
     published_at=instants | st.none(),
+    verdict=st.sampled_from(Verdict) | st.none(),
+    rerun=st.integers(0, 9),
 )
 
 GOOD = readiness_to_json(Readiness("a.t", DAY, State.WAITING, dt.datetime(2026, 11, 22, 6, tzinfo=UTC), 0, 1))
 GOOD_LAUNCH = {"condition": {"all": ["a.t", "b.t"]}, "business_date": "2026-11-22", "sources": {"a.t": GOOD}}
+#: Fields that a document of an earlier release may not have.
+NEWEST = ("ready_at", "configured", "outcome", "on_deadline")
 LOADERS = [(load_readiness, GOOD), (load_launch, GOOD_LAUNCH)]
 
 
@@ -103,6 +108,7 @@ def test_the_document_in_redis_is_what_its_readers_expect() -> None:
         "needed": 2,
         "ready_at": "2026-11-22T06:30:00+00:00",
         "configured": True,
+        "on_deadline": "run",
     }
 
 
@@ -125,7 +131,7 @@ def test_what_an_operator_said_is_in_it_only_if_somebody_did() -> None:
 
 
 def test_the_newest_fields_may_be_missing_from_an_old_document() -> None:
-    old = {name: value for name, value in GOOD.items() if name not in ("ready_at", "configured", "outcome")}
+    old = {name: value for name, value in GOOD.items() if name not in NEWEST}
     assert load_readiness(old) == load_readiness(GOOD)
 
 
@@ -164,6 +170,24 @@ def test_a_launch_is_by_deadline_if_a_source_was_missed(state: State, by_deadlin
     assert Launch(from_json({"all": ["a.t", "b.t"]}), DAY, {"a.t": known}).by_deadline is by_deadline
 
 
+def test_a_launch_is_by_deadline_if_it_was_the_flows_own() -> None:
+    known = Readiness("a.t", DAY, State.WAITING, dt.datetime(2026, 11, 22, 6, tzinfo=UTC), 0, 1)
+    condition = from_json({"timed": {"of": "a.t", "deadline": "05:00"}})
+    assert Launch(condition, DAY, {"a.t": known}, verdict=Verdict.MISSED).by_deadline
+    assert not Launch(condition, DAY, {"a.t": known}, verdict=Verdict.READY).by_deadline
+
+
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_what_is_skipped_or_fails_starts_nothing(verdict: Verdict | None) -> None:
+    launch = Launch(from_json("a.t"), DAY, {}, verdict=verdict)
+    assert launch.starts is (verdict in (None, Verdict.READY, Verdict.MISSED))
+
+
+def test_a_launch_of_an_earlier_release_starts_its_flows() -> None:
+    assert load_launch(GOOD_LAUNCH).verdict is None
+    assert load_launch(GOOD_LAUNCH).starts
+
+
 BAD_VALUES: list[tuple[str, object]] = [
     ("source", "sales"),
     ("source", None),
@@ -181,6 +205,8 @@ BAD_VALUES: list[tuple[str, object]] = [
     ("log_count", True),
     ("log_count", "3"),
     ("needed", 1.5),
+    ("on_deadline", "stop"),
+    ("on_deadline", None),
 ]
 
 
@@ -210,6 +236,10 @@ def test_a_missing_field_is_named(field: str) -> None:
         ("decided_at", "2026-11-22T06:00:00"),
         ("due_at", 5),
         ("published_at", "9999-12-31T23:59:59-05:00"),
+        ("verdict", "done"),
+        ("verdict", ["ready"]),
+        ("rerun", -1),
+        ("rerun", None),
     ],
 )
 def test_a_launch_with_a_value_that_cannot_be_is_told(field: str, value: object) -> None:

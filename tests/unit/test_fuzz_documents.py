@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from airflow_readiness.core.condition import combine, of_source
+from airflow_readiness.core.condition import Verdict, combine, of_source
 from airflow_readiness.core.document import (
     Launch,
     dump_readiness,
@@ -37,7 +37,9 @@ def _dump_launch(launch: Launch) -> str:
 SAID = ByHand(Action.MARK_READY, "eve", AT, "I looked")
 KNOWN = Readiness("hive.sales", DAY, State.READY, AT, 3, 2, AT, configured=True, by_hand=SAID)
 CONDITION = combine("all", [of_source("hive.sales"), combine("any", [of_source("a.b"), of_source("c.d")])])
-LAUNCH = Launch(CONDITION, DAY, {"hive.sales": KNOWN}, decided_at=AT, due_at=AT, published_at=AT)
+LAUNCH = Launch(
+    CONDITION, DAY, {"hive.sales": KNOWN}, decided_at=AT, due_at=AT, published_at=AT, verdict=Verdict.READY
+)
 KINDS: list[tuple[Load, Dump, dict[str, Any]]] = [
     (load_readiness, dump_readiness, readiness_to_json(KNOWN)),
     (load_launch, _dump_launch, LAUNCH.to_json()),

@@ -14,12 +14,20 @@ from airflow.serialization.definitions.assets import SerializedAsset, Serialized
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.simple import PartitionedAssetTimetable
 
-from airflow_readiness import ready, source
+from airflow_readiness import at_least, ready, source
 from airflow_readiness.mapper import SilentMapper
 from airflow_readiness.schedule import condition_of, condition_of_asset
 
 A, B, C = source("a.t"), source("b.t"), source("c.t")
-WRITTEN: dict[str, BaseAsset] = {"one": A, "both": A & B, "either": A | B, "nested": A & (B | C)}
+WRITTEN: dict[str, BaseAsset] = {
+    "one": A,
+    "both": A & B,
+    "either": A | B,
+    "nested": A & (B | C),
+    "two of three": at_least(2, A, B, C, grace="30m"),
+    "not before": A.not_before("03:00"),
+    "all of it": (A & at_least(2, A, B & C, C)).not_before("03:00").deadline("06:30", on="skip"),
+}
 
 
 @pytest.fixture(params=WRITTEN)

@@ -171,7 +171,7 @@ class Processor:
 
     def _news(self, result: engine.Tick) -> engine.Tick:
         """The step without the plans that Redis has: a full step evaluates all of them again."""
-        for launch in result.launched:
+        for launch in [*result.launched, *result.skipped]:
             self._plans.pop((launch.condition.text, launch.business_date), None)
         planned = {(launch.condition.text, launch.business_date): launch for launch in result.planned}
         new = [launch for pair, launch in planned.items() if self._plans.get(pair) != launch]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_readiness import config
-from airflow_readiness.core.condition import Condition, Verdict, from_json
+from airflow_readiness.core.condition import Condition, Moment, Verdict, from_json
 from airflow_readiness.core.dates import business_date
 from airflow_readiness.core.document import Launch, load_readiness
 from airflow_readiness.core.names import source_key, split_source
@@ -27,7 +27,8 @@ from airflow_readiness_triggers.tasks import Backoff
 
 log = logging.getLogger(__name__)
 
-#: Seconds after a deadline within which the processor says so; then the trigger's own clock counts.
+#: Seconds after a deadline within which the processor says so; then the trigger's own clock counts. The
+#: flow's own times wait as long, so that what was ready by its deadline has arrived here.
 GRACE: Final = 2.0
 #: Seconds between two attempts to have a date opened that nobody knows.
 ASK_AGAIN: Final = 15.0
@@ -37,16 +38,17 @@ class Wait:
     """The wait, apart from the trigger, so that it can be run anywhere."""
 
     # there are ten thousand of them
-    __slots__ = ("_complained", "_condition", "_day", "_endpoints")
+    __slots__ = ("_complained", "_condition", "_day", "_endpoints", "_timezone")
 
-    def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date) -> None:
+    def __init__(self, endpoints: config.Endpoints, condition: Condition, day: dt.date, timezone: str) -> None:
         self._endpoints = endpoints
+        self._timezone = timezone
         self._condition = condition
         self._day = day
         self._complained: set[str] | None = None
 
     async def satisfied(self) -> Launch:
-        """Wait until the condition is satisfied; why it is."""
+        """Wait until the condition is decided: satisfied, or skipped; why it is."""
         keys = [source_key(name, self._day.isoformat()) for name in self._condition.sources]
         async with shared_hub(self._endpoints) as hub, hub.watch(keys) as watch:
             del keys
@@ -66,17 +68,18 @@ class Wait:
 
     def _look(self, watch: Watch) -> Launch:
         now = dt.datetime.now(dt.timezone.utc)
-        known = self._known(watch, now)
-        verdict, due_at = self._condition.evaluate(known)
+        at = now - dt.timedelta(seconds=GRACE)
+        known = self._known(watch, at)
+        verdict, due_at, falls = self._condition.evaluate(known, Moment(at, self._day, self._timezone))
         decided_at = None if verdict is Verdict.WAITING else now
-        return Launch(self._condition, self._day, known, decided_at=decided_at, due_at=due_at)
+        return Launch(self._condition, self._day, known, decided_at=decided_at, due_at=due_at, verdict=falls)
 
-    def _known(self, watch: Watch, now: dt.datetime) -> dict[str, Readiness]:
+    def _known(self, watch: Watch, at: dt.datetime) -> dict[str, Readiness]:
         known = {}
         for name, (key, document) in zip(self._condition.sources, watch.documents().items(), strict=True):
             try:
                 if document is not None:
-                    known[name] = load_readiness(document).at(now - dt.timedelta(seconds=GRACE))
+                    known[name] = load_readiness(document).at(at)
             except BadDocument as error:
                 self._complained = self._complained or set()
                 if document not in self._complained:
@@ -123,7 +126,8 @@ class ReadyTrigger(BaseTrigger):
             try:
                 settings, endpoints = await resolved()
                 day = business_date(self.business_date, settings.timezone)
-                launch = await Wait(endpoints, from_json(self.condition), day).satisfied()
+                wait = Wait(endpoints, from_json(self.condition), day, settings.timezone)
+                launch = await wait.satisfied()
             except BadInput as error:
                 yield TriggerEvent({"error": str(error)})
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.cli.cli_config import GroupCommand
 
-from airflow_readiness.cli import again, by_hand, db, doctor, greenplum, prune, repair, status
+from airflow_readiness.cli import again, by_hand, db, dbt, doctor, greenplum, prune, repair, settings, status
 
 
 def get_cli_commands() -> list[GroupCommand]:
@@ -21,6 +21,8 @@ def get_cli_commands() -> list[GroupCommand]:
                 doctor.command(),
                 repair.command(),
                 db.command(),
+                dbt.command(),
+                settings.command(),
                 greenplum.command(),
             ],
         )

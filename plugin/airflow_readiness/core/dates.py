@@ -10,6 +10,7 @@ the two together over every clock change.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,10 @@ from airflow_readiness.errors import BadDate, BadInput
 
 #: Python 3.11 also reads weeks (``2026-W01-1``) as dates.
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_SPAN: Final = re.compile(r"([0-9]{1,5})([smh])")
+#: Seconds of each unit of a span of time.
+_UNITS: Final = {"h": 3600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,9 @@ class Window:
     end: dt.datetime
 
 
+@functools.lru_cache(maxsize=64)
 def timezone(name: str) -> pendulum.Timezone:
-    """The time zone of that name.
+    """The time zone of that name. Read from the disk once, by ``config.load()``: afterwards it blocks nothing.
 
     :raises BadInput: if there is none
     """
@@ -81,6 +87,43 @@ def business_date(value: object, zone: str) -> dt.date:
             ) from None
         return business_date(instant, zone)
     return parse_date(value)
+
+
+def parse_clock(value: object) -> dt.time:
+    """``"06:30"`` → a time of day.
+
+    :raises BadDate: for anything else
+    """
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value):
+        raise BadDate(f"{value!r} is not a time of day: write it as HH:MM, from 00:00 to 23:59")
+    return dt.time(int(value[:2]), int(value[3:]))
+
+
+def parse_span(value: object) -> int:
+    """``"30m"`` → seconds; also ``"90s"``, ``"2h"``. A day at the most.
+
+    :raises BadDate: for anything else
+    """
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < seconds <= 24 * 3600:
+        raise BadDate(f"{value!r} is not a span of time: write '30m', '90s' or '2h', 24 hours at the most")
+    return seconds
+
+
+def span_text(seconds: int) -> str:
+    """1800 → ``"30m"``, in the largest unit that divides it; :func:`parse_span` reads it back."""
+    unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+@functools.lru_cache(maxsize=4096)
+def wall_clock(day: dt.date, clock: dt.time, zone: str) -> dt.datetime:
+    """The instant (UTC) of a wall-clock time; one that a clock change skips or repeats is as in a window.
+
+    :raises BadInput: if there is no such time zone
+    """
+    return _instant(day, clock, timezone(zone))
 
 
 def _instant(day: dt.date, clock: dt.time, zone: pendulum.Timezone) -> dt.datetime:

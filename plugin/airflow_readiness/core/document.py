@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_readiness.core.condition import Condition, from_json
+from airflow_readiness.core.condition import Condition, Verdict, from_json
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.names import split_source
-from airflow_readiness.core.state import Action, ByHand, Outcome, Readiness, State
+from airflow_readiness.core.state import Action, ByHand, OnDeadline, Outcome, Readiness, State
 from airflow_readiness.errors import BadDocument
 
 # one that neither writes at length nor follows a document that is nested beyond reason
@@ -91,6 +91,7 @@ def readiness_to_json(known: Readiness) -> dict[str, Any]:
         "needed": known.needed,
         "ready_at": _text(known.ready_at),
         "configured": known.configured,
+        "on_deadline": known.on_deadline.value,
     }
     if known.by_hand:
         value["by_hand"] = by_hand_to_json(known.by_hand)
@@ -141,6 +142,7 @@ def load_readiness(raw: str | bytes | Mapping[str, Any]) -> Readiness:
             ready_at=_instant(value.get("ready_at")),
             configured=_flag(value.get("configured", True)),
             by_hand=load_by_hand(value.get("by_hand")),
+            on_deadline=OnDeadline(value.get("on_deadline", "run")),
         )
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _unreadable("a source's readiness", raw, error) from error
@@ -153,12 +155,16 @@ class Launch:
     condition: Condition
     business_date: dt.date
     sources: Mapping[str, Readiness]
-    #: when it was decided that the flow starts; none while it waits
+    #: when it was decided whether the flow starts; none while it waits
     decided_at: dt.datetime | None = None
-    #: when it starts if nothing more arrives; none if that is unknown
+    #: when that falls if nothing more arrives; none if that is unknown
     due_at: dt.datetime | None = None
     #: when the worker that had only Redis published it; none otherwise
     published_at: dt.datetime | None = None
+    #: as what it was decided, or falls at ``due_at``; none: by hand, or by an earlier release
+    verdict: Verdict | None = None
+    #: 0: the launch itself; 1: the first time that it was made again, for a source that came late
+    rerun: int = 0
     outcomes: Mapping[str, Outcome] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,8 +174,17 @@ class Launch:
 
     @property
     def by_deadline(self) -> bool:
-        """Whether a deadline, not a log, satisfied at least one source."""
-        return Outcome.DEADLINE in self.outcomes.values()
+        """Whether a deadline, of a source or of the flow, and not only logs satisfied the condition."""
+        outcomes = set(self.outcomes.values())
+        # what was only skipped by hand was not waited for
+        return Outcome.DEADLINE in outcomes or (
+            self.verdict is Verdict.MISSED and (Outcome.PENDING in outcomes or Outcome.SKIPPED not in outcomes)
+        )
+
+    @property
+    def starts(self) -> bool:
+        """Whether flows are started by it; false: it was skipped or has failed, or will."""
+        return self.verdict is None or self.verdict.launches
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; :func:`load_launch` reads it back."""
@@ -179,6 +194,8 @@ class Launch:
             "decided_at": _text(self.decided_at),
             "due_at": _text(self.due_at),
             "published_at": _text(self.published_at),
+            "verdict": self.verdict.value if self.verdict else None,
+            "rerun": self.rerun,
             "sources": {name: readiness_to_json(known) for name, known in sorted(self.sources.items())},
         }
 
@@ -197,6 +214,8 @@ def load_launch(raw: str | bytes | Mapping[str, Any]) -> Launch:
             decided_at=_instant(value.get("decided_at")),
             due_at=_instant(value.get("due_at")),
             published_at=_instant(value.get("published_at")),
+            verdict=None if value.get("verdict") is None else Verdict(value["verdict"]),
+            rerun=_count(value.get("rerun", 0)),
         )
     except BadDocument:
         raise

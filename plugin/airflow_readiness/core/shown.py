@@ -19,8 +19,9 @@ SHOWN: Final = {
     "missed": "red",
     "late": "magenta",
     "skipped": "dim",
+    "not due": "dim",
 }
 #: The same, as the command line takes them.
 CHOICES: Final = tuple(state.replace(" ", "-") for state in SHOWN)
 #: Outcomes of a source that is there, or that nobody needs.
-SATISFIED: Final = frozenset({Outcome.READY, Outcome.SKIPPED})
+SATISFIED: Final = frozenset({Outcome.READY, Outcome.SKIPPED, Outcome.NOT_DUE})

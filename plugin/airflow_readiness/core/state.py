@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
 class State(str, Enum):
-    """The four states of (source, business date)."""
+    """The states of (source, business date)."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -17,6 +16,8 @@ class State(str, Enum):
     MISSED = "missed"
     #: became ready after it was missed
     LATE = "late"
+    #: by its calendar the source has nothing for this date
+    NOT_DUE = "not_due"
 
 
 class Outcome(str, Enum):
@@ -28,6 +29,8 @@ class Outcome(str, Enum):
     PENDING = "pending"
     #: an operator said not to wait for it on this date
     SKIPPED = "skipped"
+    #: there was nothing to wait for
+    NOT_DUE = "not_due"
 
 
 class Action(str, Enum):
@@ -49,6 +52,14 @@ class ByHand:
     reason: str
 
 
+class OnDeadline(str, Enum):
+    """What becomes of a launch that would go without a source."""
+
+    RUN = "run"
+    SKIP = "skip"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """One source for one business date. Instants are UTC."""
@@ -66,19 +77,26 @@ class Readiness:
     configured: bool = True
     #: said by an operator; none if the logs and the settings alone decide
     by_hand: ByHand | None = None
+    on_deadline: OnDeadline = OnDeadline.RUN
+
+    @property
+    def skipped(self) -> bool:
+        """Whether an operator said not to wait for it."""
+        return self.by_hand is not None and self.by_hand.action is Action.SKIP
 
     @property
     def outcome(self) -> Outcome:
         """What a launch says of this source."""
         if self.state in (State.READY, State.LATE):
             return Outcome.READY
+        if self.state is State.NOT_DUE:
+            return Outcome.NOT_DUE
         if self.state is not State.MISSED:
             return Outcome.PENDING
-        skipped = self.by_hand is not None and self.by_hand.action is Action.SKIP
-        return Outcome.SKIPPED if skipped else Outcome.DEADLINE
+        return Outcome.SKIPPED if self.skipped else Outcome.DEADLINE
 
     def at(self, now: dt.datetime) -> Readiness:
         """The same, once its deadline has passed by the clock although nobody has said so yet."""
         if self.state is State.WAITING and now >= self.deadline_at:
-            return dataclasses.replace(self, state=State.MISSED)
+            return replace(self, state=State.MISSED)
         return self

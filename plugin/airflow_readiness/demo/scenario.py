@@ -68,7 +68,7 @@ class Play:
         def listening() -> bool:
             flows = self.stack.sql("select dag_id from readiness.flow where not broken and not paused")
             beats = self.stack.sql("select part from readiness.heartbeat where (detail->>'redis')::boolean")
-            return len(flows) == len(FLOWS) and bool(beats) and self._collector_waits()
+            return len(flows) >= len(FLOWS) and bool(beats) and self._collector_waits()
 
         wait_until(listening, 120, "a processor and a collector that wait", pause=0.5)
 

@@ -19,6 +19,8 @@ LAST: Final = dt.datetime(9998, 12, 31, tzinfo=dt.timezone.utc)
 LONGEST_ID: Final = 500
 #: Beyond it a number of rows is taken for an error, and for unknown.
 MOST_ROWS: Final = 10**15
+#: A number beyond it is no id that somebody counts up: it stays as it is written.
+MOST_DIGITS: Final = 10**28
 #: What follows the day, as in 2026-11-20 00:00:00, is a time of that day.
 _DAY: Final = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?![0-9])")
 
@@ -100,12 +102,18 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).hex()
-    if isinstance(value, (float, Decimal)) and math.isfinite(value) and value % 1 == 0:
+    if isinstance(value, (float, Decimal)) and _is_whole(value):
         value = int(value)
     plain = str(value).rstrip()
     if "\0" in plain:
         raise BadInput(f"{plain!r} contains a NUL character")
     return plain or None
+
+
+def _is_whole(value: float | Decimal) -> bool:
+    # no Decimal that is no number: to compare a signalling one is an error
+    finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+    return finite and -MOST_DIGITS < value < MOST_DIGITS and value % 1 == 0
 
 
 def name(value: Any) -> str:

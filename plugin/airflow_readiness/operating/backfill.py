@@ -19,7 +19,7 @@ from airflow_readiness.core.document import Launch
 from airflow_readiness.core.shown import SATISFIED
 from airflow_readiness.core.state import Readiness, State
 from airflow_readiness.errors import BadInput, ReadinessError
-from airflow_readiness.operating.known import judge, read_clock
+from airflow_readiness.operating.known import asked_for, judge, read_clock
 from airflow_readiness.operating.refusal import ask_airflow, plainly
 from airflow_readiness.operating.show import Grid
 from airflow_readiness.operating.why import flow_of
@@ -175,8 +175,7 @@ async def _launch(
         elif launches[day]["published_at"]:
             alone.append(day)
         else:
-            due_at = judge(condition, known[day], day, clock).due_at
-            new.append(Launch(condition, day, known[day], decided_at=clock.now, due_at=due_at))
+            new.append(asked_for(condition, known[day], day, clock))
     async with store.connection.transaction():
         started = await _write(store, wish, condition, new, alone)
         for day in sorted(started):
@@ -228,6 +227,8 @@ def _left_alone(launch: Row, runs: Mapping[dt.date, str | None], day: dt.date) -
         return f"has a run: {run}"
     if launch["looked_for"]:
         return "is being started by itself"
+    if launch["decision"] in ("skipped", "failed") and not launch["published_at"]:
+        return f"was {launch['decision']}, as a deadline says"
     if launch["decided_at"] and not launch["published_at"]:
         return "is about to be published"
     return ""
@@ -242,7 +243,9 @@ def _missing(
         return missing_too or each.outcome in SATISFIED
 
     held = {name: each for name, each in known.items() if there(each)}
-    if judge(condition, held, day, clock).launches:
+    # its own times are all over
+    launch = judge(condition.without_times(), held, day, clock)
+    if launch.decided_at and (launch.starts or missing_too):
         return ""
     return ", ".join(
         f"{name} ({each.log_count}/{each.needed} logs{_STILL if each.state is State.WAITING else ''})"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
-from airflow_readiness.core import condition as conditions
 from airflow_readiness.core.clock import Clock, iso
-from airflow_readiness.core.condition import Condition
-from airflow_readiness.core.document import by_hand_to_json
+from airflow_readiness.core.condition import Condition, Moment, Verdict
+from airflow_readiness.core.document import Launch, by_hand_to_json
+from airflow_readiness.core.judge import judge as judge_at
 from airflow_readiness.core.shown import SATISFIED
 from airflow_readiness.core.state import Action, Outcome, Readiness, State
 from airflow_readiness.core.usual import Usual
@@ -77,19 +77,16 @@ class Known:
         }
 
 
-class Verdict(NamedTuple):
-    """How a condition stands."""
-
-    #: whether it launches its flows
-    launches: bool
-    #: when it does so if nothing more arrives; none: unknown
-    due_at: dt.datetime | None
-
-
-def judge(condition: Condition, known: Mapping[str, Readiness], day: dt.date, clock: Clock) -> Verdict:
+def judge(condition: Condition, known: Mapping[str, Readiness], day: dt.date, clock: Clock) -> Launch:
     """How a condition stands for a date, by what is known of its sources."""
-    status = condition.evaluate(known)
-    return Verdict(status.verdict is not conditions.Verdict.WAITING, status.due_at)
+    return judge_at(condition, known, Moment(clock.now, day, clock.zone))
+
+
+def asked_for(condition: Condition, known: Mapping[str, Readiness], day: dt.date, clock: Clock) -> Launch:
+    """A launch because somebody asks for it, whatever its times and its sources say."""
+    launch = judge(condition, known, day, clock)
+    verdict = launch.verdict if launch.starts else Verdict.MISSED
+    return replace(launch, decided_at=clock.now, verdict=verdict)
 
 
 def known_of(row: Row) -> Known:

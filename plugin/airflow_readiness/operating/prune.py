@@ -24,7 +24,19 @@ MOST_DAYS: Final = 36500
 #: Rows of one batch.
 BATCH: Final = 5000
 #: In this order: what is left behind by one is what the next may take.
-TABLES: Final = ("launch_run", "launch", "processed_log", "fm_log", "log_setting", "alarm", "arrival")
+TABLES: Final = (
+    "launch_run",
+    "rerun_run",
+    "rerun",
+    "launch_plan",
+    "launch",
+    "processed_log",
+    "fm_log",
+    "log_setting",
+    "source_option",
+    "alarm",
+    "arrival",
+)
 
 #: Told of each batch: the table, rows deleted so far, and how many there are to delete.
 Progress = Callable[[str, int, int], None]

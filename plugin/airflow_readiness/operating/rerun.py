@@ -13,7 +13,7 @@ from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import Launch
 from airflow_readiness.errors import Refused
 from airflow_readiness.launch_context import EXTRA
-from airflow_readiness.operating.known import judge, read_clock
+from airflow_readiness.operating.known import asked_for, read_clock
 from airflow_readiness.operating.refusal import ask_airflow
 from airflow_readiness.operating.why import flow_of
 from airflow_readiness.repair import able
@@ -117,5 +117,4 @@ async def _now(store: Store, condition: Condition, day: dt.date) -> Launch:
     clock = await read_clock(store)
     rows = await store.fetch_pairs("states", [(name, day) for name in condition.sources])
     known = {row["source"]: readiness_of(row) for row in rows}
-    due_at = judge(condition, known, day, clock).due_at
-    return Launch(condition, day, known, decided_at=clock.now, due_at=due_at)
+    return asked_for(condition, known, day, clock)

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from airflow_readiness.core.clock import Clock, iso
-from airflow_readiness.core.condition import Condition, from_json
+from airflow_readiness.core.condition import Condition, Moment, from_json
 from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.explain import explain
 from airflow_readiness.core.state import Outcome, Readiness
 from airflow_readiness.diagnosis import Health, Problem
 from airflow_readiness.errors import BadInput
@@ -18,8 +19,9 @@ from airflow_readiness.operating.known import Known, judge, known_of, read_clock
 from airflow_readiness.operating.why_source import Told, tell
 from airflow_readiness.store.store import Row, Store
 
-#: ``launched``: its run is there or on its way; ``held``: launched, and it cannot run now.
-Verdicts = Literal["launched", "held", "waiting", "due", "not judged", "gone"]
+#: ``launched``: its run is there or on its way; ``held``: launched, and it cannot run now; ``skipped``,
+#: ``failed``: decided against, for a deadline that says so.
+Verdicts = Literal["launched", "held", "waiting", "due", "skipped", "failed", "not judged", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Why:
     condition: str
     verdict: Verdicts
     headline: str
+    #: what the condition itself says: its own times, how many are there of how many
+    conditions: tuple[str, ...]
     sources: tuple[Told, ...]
     #: what was done by hand
     by_hand: tuple[str, ...]
@@ -54,6 +58,7 @@ class Why:
             "condition": self.condition,
             "verdict": self.verdict,
             "headline": self.headline,
+            "conditions": list(self.conditions),
             "sources": [told.known.to_json(now) | told.to_json() for told in self.sources],
             "by_hand": list(self.by_hand),
             "problems": [asdict(problem) for problem in self.problems],
@@ -67,6 +72,8 @@ class Why:
     def parts(self) -> Iterator[str]:
         """Sentences."""
         yield self.headline
+        for sentence in self.conditions:
+            yield f"- {sentence}."
         for told in self.sources:
             yield f"- {told.sentence}"
         for sentence in self.by_hand:
@@ -91,10 +98,10 @@ async def why(store: Store, flow: str, day: dt.date | None, check: Callable[[], 
     known = [known_of(each) for each in await store.fetch("sources_of", names, day)]
     by_hand = await store.fetch("audit_of", names, flow, day)
     problems = (await check()).problems if row["run_id"] is None else ()
-    return explain(row, condition, known, by_hand, problems, day, clock)
+    return answer_of(row, condition, known, by_hand, problems, day, clock)
 
 
-def explain(
+def answer_of(
     row: Row,
     condition: Condition,
     known: Sequence[Known],
@@ -109,19 +116,26 @@ def explain(
     :param by_hand: rows of ``audit_of``
     :param problems: of the deployment; those that matter are told
     """
-    due = judge(condition, _readiness(known), day, clock).launches
+    readiness = _readiness(known)
+    due = judge(condition, readiness, day, clock).decided_at is not None
     verdict, headline = _tell(row, day, clock, due=due)
+    launch = load_launch(row["evidence"]) if row["evidence"] else None
+    # what its sources do not say: times of its own, so many of them, why it was skipped
+    more = condition.own_times or "at_least" in condition.text or verdict in ("skipped", "failed")
+    then = launch.sources if launch and verdict in ("skipped", "failed") else readiness
+    conditions = explain(condition, then, Moment(clock.now, day, clock.zone)) if more else []
     return Why(
         row["dag_id"],
         day,
         condition.text,
         verdict,
         headline,
+        tuple(conditions),
         tuple(sorted((tell(each, clock) for each in known), key=lambda told: not told.takes)),
         tuple(_by_hand(each, day, clock) for each in by_hand),
         tuple(each for each in problems if each.severity != "info"),
         clock,
-        load_launch(row["evidence"]) if row["evidence"] else None,
+        launch,
         row["run_id"],
     )
 
@@ -161,6 +175,11 @@ def _tell(row: Row, day: dt.date, clock: Clock, *, due: bool) -> tuple[Verdicts,
 
 def _launched(row: Row, day: dt.date, clock: Clock, unable: str) -> tuple[Verdicts, str]:
     flow, launch = row["dag_id"], load_launch(row["evidence"])
+    if row["decision"] != "launched" and row["published_at"] is None and not row["run_id"]:
+        again = f"To run it all the same, trigger it in Airflow with the partition key {day}"
+        verdict: Verdicts = "skipped" if row["decision"] == "skipped" else "failed"
+        how = "was skipped" if verdict == "skipped" else "is made to fail"
+        return verdict, f"{flow} {how} for {day} at {clock.tell(row['decided_at'], day)}. {again}."
     by = ", ".join(f"{name} {_OUTCOME[outcome]}" for name, outcome in launch.outcomes.items())
     headline = f"{flow} was launched for {day} at {clock.tell(row['decided_at'], day)}: {by}."
     if row["run_id"]:
@@ -190,6 +209,7 @@ _OUTCOME = {
     Outcome.DEADLINE: "was past its deadline",
     Outcome.PENDING: "was not needed",
     Outcome.SKIPPED: "was skipped",
+    Outcome.NOT_DUE: "was not due",
 }
 
 

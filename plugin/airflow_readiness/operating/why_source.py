@@ -7,8 +7,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_readiness.core.clock import Clock
-from airflow_readiness.core.state import Readiness
+from airflow_readiness.core.state import OnDeadline, Readiness
 from airflow_readiness.operating.known import Known
+
+_WITHOUT: Final = {
+    OnDeadline.RUN: "",
+    OnDeadline.SKIP: " (then the launch is skipped)",
+    OnDeadline.FAIL: " (then the flow fails)",
+}
+_MISSED: Final = {
+    OnDeadline.RUN: "nobody waits for it any more",
+    OnDeadline.SKIP: "the flows that need it are skipped",
+    OnDeadline.FAIL: "the flows that need it fail",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ def _waiting(known: Known, readiness: Readiness, clock: Clock) -> tuple[str, str
     missing = readiness.needed - readiness.log_count
     takes = (
         f"{missing} more log row{'s' if missing > 1 else ''} ('airflow readiness report {known.source} "
-        f"--date {day}'), its deadline {deadline}, or 'airflow readiness skip'"
+        f"--date {day}'), its deadline {deadline}{_WITHOUT[readiness.on_deadline]}, or 'airflow readiness skip'"
     )
     has = f"has {readiness.log_count} of {readiness.needed} logs"
     if known.window_start and known.window_start > clock.now:
@@ -87,11 +98,15 @@ def _late(known: Known, readiness: Readiness, clock: Clock) -> tuple[str, str]:
 def _missed(known: Known, readiness: Readiness, clock: Clock) -> tuple[str, str]:
     deadline = clock.tell(readiness.deadline_at, known.business_date)
     had = f"{readiness.log_count} of {readiness.needed} logs"
-    return f"missed its deadline {deadline} with {had}: nobody waits for it any more", ""
+    return f"missed its deadline {deadline} with {had}: {_MISSED[readiness.on_deadline]}", ""
 
 
 def _skipped(known: Known, readiness: Readiness, clock: Clock) -> tuple[str, str]:
     return f"is not waited for since {clock.tell(readiness.deadline_at, known.business_date)}", ""
+
+
+def _not_due(known: Known, readiness: Readiness, clock: Clock) -> tuple[str, str]:
+    return "is not due on this date: nobody waits for it", ""
 
 
 # a state that the status knows has its sentence here
@@ -102,4 +117,5 @@ _SAYS: Final[dict[str, Callable[[Known, Readiness, Clock], tuple[str, str]]]] = 
     "late": _late,
     "missed": _missed,
     "skipped": _skipped,
+    "not due": _not_due,
 }

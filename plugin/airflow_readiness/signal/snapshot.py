@@ -87,7 +87,8 @@ async def is_marked(redis: Client, store_id: str) -> bool:
 async def due_launches(redis: Client, now: dt.datetime) -> tuple[list[Launch], list[str]]:
     """The launches that Redis says are due and that were not published from there.
 
-    The way around a Postgres that is down: a plan whose deadline has passed is due.
+    The way around a Postgres that is down: a plan whose deadline has passed is due, unless it is to
+    be skipped then.
 
     :return: the launches, first those that nobody has decided, and a sentence for every broken document
     """
@@ -101,7 +102,7 @@ async def due_launches(redis: Client, now: dt.datetime) -> tuple[list[Launch], l
         except BadDocument as error:
             broken.append(str(error))
             continue
-        if launch and not launch.published_at and _is_due(launch, now):
+        if launch and launch.starts and not launch.published_at and _is_due(launch, now):
             due.append(launch)
     return sorted(due, key=partial(_turn, now)), broken
 

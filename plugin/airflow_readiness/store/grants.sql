@@ -12,6 +12,11 @@ grant select on readiness.log_setting to {releaser};
 grant insert (source_database, source_table, deadline, read_from, log_count, valid_from)
     on readiness.log_setting to {releaser};
 grant update (valid_to) on readiness.log_setting to {releaser};
+grant select on readiness.source_option to {releaser};
+grant insert (source_database, source_table, on_late, on_deadline, calendar, owner, description, valid_from)
+    on readiness.source_option to {releaser};
+grant update (valid_to) on readiness.source_option to {releaser};
+grant select on readiness.migration, readiness.deployment to {releaser};
 
 -- {operator} looks, marks sources as ready, skips them and moves their deadlines; all of it is kept
 grant usage on schema readiness to {operator};
@@ -38,7 +43,9 @@ grant usage on schema readiness to {engine};
 grant select on all tables in schema readiness to {engine};
 grant update (timezone, default_deadline, storm) on readiness.deployment to {engine};
 grant insert, update on readiness.heartbeat, readiness.flow, readiness.launch, readiness.launch_run,
-    readiness.processed_log, readiness.alarm to {engine};
+    readiness.processed_log, readiness.launch_plan, readiness.rerun, readiness.rerun_run,
+    readiness.alarm to {engine};
+grant delete on readiness.launch_plan to {engine};
 -- it also does what is asked for on Airflow's command line
 grant insert (action, done_by, reason, source, dag_id, business_date, detail) on readiness.audit to {engine};
 grant execute on function readiness.mark_ready, readiness.skip, readiness.extend, readiness.prune to {engine};

@@ -24,7 +24,7 @@ async def upgrade(connection: asyncpg.Connection) -> list[str]:
     Two at a time wait for each other.
     """
     async with connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock(7303, 3)")
+        await connection.execute("select pg_advisory_xact_lock(7303, 4)")
         have = await applied(connection)
         missing = [version for version in sql.migrations() if version not in have]
         if missing:

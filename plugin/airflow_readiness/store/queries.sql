@@ -3,7 +3,7 @@
 -- name: advance
 -- Engine: apply the settings to the logs; what changed.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured, by_hand
+       setting_id is not null as configured, by_hand, on_deadline
 from readiness.advance($1);
 
 -- name: clock
@@ -14,6 +14,24 @@ select clock_timestamp() as now;
 -- Engine: one step at a time, until the end of the transaction; advance() takes the same lock. A client
 -- that is cut off in the middle of its step must not keep it: its end is not heard of by TCP for hours.
 select set_config('idle_in_transaction_session_timeout', '10s', true), pg_advisory_xact_lock(7303, 0);
+
+-- name: due_plans
+-- Engine: unlaunched (condition, date) that fall due by a time of their flow's own; they are planned anew.
+with due as (
+    delete from readiness.launch_plan where due_at <= $1 returning condition, business_date
+)
+select distinct f.condition, f.expression, d.business_date
+from due as d
+join readiness.flow as f on f.condition = d.condition and f.gone_at is null and d.business_date >= f.first_date
+where not exists (select from readiness.launch as l
+                  where l.condition = d.condition and l.business_date = d.business_date);
+
+-- name: plan
+-- Engine: when these (condition, date) fall due if nothing more arrives.
+insert into readiness.launch_plan (condition, business_date, due_at)
+select * from unnest($1::text[], $2::date[], $3::timestamptz[])
+on conflict (condition, business_date) do update set due_at = excluded.due_at
+    where launch_plan.due_at <> excluded.due_at;
 
 -- name: take_bell
 -- Processor: rely on the bell, if nobody is under way who logged in a storm; the lock goes with the session.
@@ -69,23 +87,31 @@ cross join lateral (
 -- name: states
 -- Engine: what is known of these (source, date).
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured, p.by_hand
+       p.setting_id is not null as configured, p.by_hand, p.on_deadline
 from unnest($1::text[], $2::date[]) as c (source, business_date)
 join readiness.processed_log as p using (source, business_date)
 where p.deadline_at is not null;
 
 -- name: insert_launches
--- Engine: the one launch of each condition for a date; nothing of one that was launched before.
-insert into readiness.launch (condition, business_date, evidence, decided_at)
-select c.condition, c.business_date, c.evidence, $4
-from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
-on conflict do nothing
-returning condition, business_date;
+-- Engine: the one decision on each condition for a date; nothing of one that was decided before.
+with new as (
+    insert into readiness.launch (condition, business_date, evidence, decided_at, decision)
+    select c.condition, c.business_date, c.evidence, $4,
+           case when c.evidence ->> 'verdict' in ('skipped', 'failed') then c.evidence ->> 'verdict'
+                else 'launched' end
+    from unnest($1::text[], $2::date[], $3::jsonb[]) as c (condition, business_date, evidence)
+    on conflict do nothing
+    returning condition, business_date
+), over as (
+    delete from readiness.launch_plan as p using new as n
+    where p.condition = n.condition and p.business_date = n.business_date
+)
+select condition, business_date from new;
 
 -- name: snapshot_states
 -- Engine: everything that Redis should hold of sources.
 select source, business_date, state, deadline_at, log_count, needed, ready_at, window_end,
-       setting_id is not null as configured, by_hand
+       setting_id is not null as configured, by_hand, on_deadline
 from readiness.processed_log
 where deadline_at is not null and greatest(window_end, deadline_at) > now() - interval '3 days';
 
@@ -93,7 +119,7 @@ where deadline_at is not null and greatest(window_end, deadline_at) > now() - in
 -- Engine: everything that Redis should hold of launches that Airflow has not recorded.
 select condition, business_date, decided_at, evidence
 from readiness.launch
-where published_at is null;
+where published_at is null and decision = 'launched';
 
 -- name: deployment
 -- Engine: who this Postgres is, and what holds in it.
@@ -119,7 +145,7 @@ select readiness.expect($1, $2, $3, $4);
 select l.condition, l.business_date, l.evidence, l.attempted_at
 from readiness.launch as l
 left join readiness.heartbeat as h on h.part = 'registrar'
-where l.published_at is null
+where l.published_at is null and l.decision = 'launched'
   and exists (select from readiness.flow as f
               where f.condition = l.condition and f.gone_at is null and not f.paused and not f.broken)
   and (l.attempted_at is null
@@ -129,16 +155,21 @@ order by l.attempted_at is not null, l.decided_at, l.condition, l.business_date
 limit $1;
 
 -- name: next_deadline
--- Collector: seconds until the next deadline, to look around it whether Postgres still answers.
-select extract(epoch from min(deadline_at) - clock_timestamp())::float as seconds
-from readiness.processed_log
-where state in ('waiting', 'missed') and not closed and state = 'waiting' and deadline_at > clock_timestamp();
+-- Collector: seconds until the next deadline, of a source or of a flow, to look around it whether Postgres
+-- still answers.
+select extract(epoch from least(
+    (select min(deadline_at) from readiness.processed_log
+     where state in ('waiting', 'missed') and not closed and state = 'waiting'
+       and deadline_at > clock_timestamp()),
+    (select min(due_at) from readiness.launch_plan where due_at > clock_timestamp())
+) - clock_timestamp())::float as seconds;
 
 -- name: attempt
--- Collector: these are about to be published.
+-- Collector: these are about to be published, with what is known of them now.
 update readiness.launch as l set attempts = attempts + 1, attempted_at = clock_timestamp()
 from unnest($1::text[], $2::date[]) as c (condition, business_date)
-where l.condition = c.condition and l.business_date = c.business_date;
+where l.condition = c.condition and l.business_date = c.business_date
+returning l.condition, l.business_date, l.evidence;
 
 -- name: published
 -- Registrar and collector: Airflow has recorded these. One that nobody decided was published by hand.
@@ -153,11 +184,16 @@ returning condition, business_date, decided_at, published_at, evidence;
 
 -- name: repairs
 -- Registrar: flows that missed their launch: published, no run, and none on its way when the registrar looked.
-select r.dag_id, r.business_date, l.evidence
+select r.dag_id, r.business_date, coalesce(again.evidence || jsonb_build_object('rerun', 0), l.evidence) as evidence
 from readiness.launch_run as r
 join readiness.launch as l using (condition, business_date)
 join readiness.flow as f using (dag_id)
-where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
+-- who starts late has the source that came late with it
+left join lateral (
+    select a.evidence from readiness.rerun as a
+    where a.condition = l.condition and a.business_date = l.business_date order by a.number desc limit 1
+) as again on true
+where r.run_id is null and l.published_at is not null and f.gone_at is null and not f.paused and not f.broken
   and (r.repaired_at is null or r.repaired_at < clock_timestamp() - interval '60 seconds')
 order by r.seen_at
 limit $1;
@@ -168,13 +204,102 @@ update readiness.launch_run as r set repaired_at = clock_timestamp()
 from unnest($1::text[], $2::date[]) as c (dag_id, business_date)
 where r.dag_id = c.dag_id and r.business_date = c.business_date;
 
+-- name: late_reruns
+-- Engine: sources of the last month that came late, and whose flows are to be started again.
+select source, business_date from readiness.processed_log
+where state = 'late' and on_late = 'rerun' and business_date >= $1::timestamptz::date - 31;
+
+-- name: touched_reruns
+-- Engine: the same, of the conditions that these sources touch: one may wait for a start that another forbids.
+with late as materialized (
+    select source, business_date from readiness.processed_log
+    where state = 'late' and on_late = 'rerun' and business_date = any ($2::date[])
+)
+select distinct l.source, l.business_date
+from late as l
+join readiness.flow as f on f.gone_at is null and f.sources @> array[l.source] and l.business_date >= f.first_date
+cross join unnest(f.sources) as s
+join unnest($1::text[], $2::date[]) as c (source, business_date)
+    on c.source = s and c.business_date = l.business_date;
+
+-- name: starts_without
+-- Engine: what was decided of the conditions that these sources touch, and the evidence of the last start.
+select distinct on (l.condition, l.business_date)
+       l.condition, l.business_date, f.expression, l.decision, l.decided_at, l.published_at,
+       l.decision = 'launched' and l.attempted_at is null and l.published_at is null as untaken,
+       coalesce(again.number, 0) as number, coalesce(again.evidence, l.evidence) as evidence
+from unnest($1::text[], $2::date[]) as c (source, business_date)
+join readiness.flow as f on f.gone_at is null and f.sources @> array[c.source] and c.business_date >= f.first_date
+join readiness.launch as l on l.condition = f.condition and l.business_date = c.business_date
+left join lateral (
+    select a.number, a.evidence from readiness.rerun as a
+    where a.condition = l.condition and a.business_date = l.business_date order by a.number desc limit 1
+) as again on true
+order by l.condition, l.business_date;
+
+-- name: tell_launch
+-- Engine: a launch that no worker has taken is told what is known by now.
+update readiness.launch set evidence = $3
+where condition = $1 and business_date = $2 and attempted_at is null and published_at is null
+  and decision = 'launched' and evidence <> $3;
+
+-- name: insert_reruns
+-- Engine: these are started again.
+insert into readiness.rerun (condition, business_date, number, evidence, decided_at)
+select c.condition, c.business_date, c.number, c.evidence, $5
+from unnest($1::text[], $2::date[], $3::integer[], $4::jsonb[]) as c (condition, business_date, number, evidence)
+on conflict do nothing;
+
+-- name: reruns
+-- Registrar: flows that are to be started again: that have had their run before, or never got one because the
+-- launch was decided against. Of several reruns the last one has all in it.
+select f.dag_id, a.business_date, a.number, a.evidence
+from readiness.rerun as a
+join readiness.launch as l using (condition, business_date)
+join readiness.flow as f on f.condition = a.condition and f.gone_at is null and not f.paused and not f.broken
+    and a.business_date >= f.first_date
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = a.business_date
+left join readiness.rerun_run as s
+    on s.dag_id = f.dag_id and s.business_date = a.business_date and s.number = a.number
+where s.run_id is null and (s.attempted_at is null or s.attempted_at < clock_timestamp() - interval '60 seconds')
+  and not exists (select from readiness.rerun as later where later.condition = a.condition
+                  and later.business_date = a.business_date and later.number > a.number)
+  and (l.decision = 'skipped'
+       or r.run_id is not null and (r.repaired_at is null or r.repaired_at < a.decided_at))
+  and a.decided_at > clock_timestamp() - interval '31 days'
+order by a.decided_at, f.dag_id
+limit $1;
+
+-- name: rerun_attempt
+-- Registrar: this flow is started again.
+insert into readiness.rerun_run (dag_id, business_date, number, attempted_at)
+values ($1, $2, $3, clock_timestamp())
+on conflict (dag_id, business_date, number) do update set attempted_at = excluded.attempted_at;
+
+-- name: rerun_started
+-- Registrar: and this is its run.
+update readiness.rerun_run set run_id = $4 where dag_id = $1 and business_date = $2 and number = $3;
+
+-- name: failures
+-- Registrar: flows that are to have a run that has failed.
+select f.dag_id, l.business_date, l.condition, l.evidence
+from readiness.launch as l
+join readiness.flow as f on f.condition = l.condition and f.gone_at is null and not f.paused and not f.broken
+    and l.business_date >= f.first_date
+left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = l.business_date
+where l.decision = 'failed' and l.published_at is null and r.run_id is null
+  and (r.repaired_at is null or r.repaired_at < clock_timestamp() - interval '60 seconds')
+  and l.decided_at > clock_timestamp() - interval '31 days'
+order by l.decided_at, f.dag_id
+limit $1;
+
 -- name: lineage
 -- Collector: sources that settled and whose own asset event Airflow has not recorded. Only sources
 -- that a flow or the collector names are assets in Airflow.
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
-       p.setting_id is not null as configured, p.by_hand
+       p.setting_id is not null as configured, p.by_hand, p.on_deadline
 from readiness.processed_log as p
-where p.state <> 'waiting' and p.event_published_at is null
+where p.state <> 'waiting' and p.state <> 'not_due' and p.event_published_at is null
   and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
   and p.changed_at > now() - interval '3 days'
   and (p.source = any ($2::text[])
@@ -278,7 +403,7 @@ with unpublished as (
                min(seen_at) filter (where not paused and not broken) as able_since
         from readiness.flow where condition = l.condition and gone_at is null
     ) as f
-    where l.published_at is null and f.able is not null
+    where l.published_at is null and l.decision = 'launched' and f.able is not null
 )
 select case when able then 'stuck' else 'held' end as kind, count(*)::int as number,
        (array_agg(launch order by decided_at))[1:3] as first
@@ -293,10 +418,15 @@ join readiness.flow as f using (dag_id)
 where r.run_id is null and f.gone_at is null and not f.paused and not f.broken
   and greatest(r.seen_at, f.seen_at) < clock_timestamp() - interval '60 seconds'
 union all
-select 'overdue', count(*)::int, (array_agg(source || ' for ' || business_date order by deadline_at))[1:3]
-from readiness.processed_log
-where state in ('waiting', 'missed') and not closed
-  and state = 'waiting' and deadline_at < clock_timestamp() - interval '60 seconds'
+select 'overdue', count(*)::int, (array_agg(what || ' for ' || business_date order by due_at))[1:3]
+from (
+    select source as what, business_date, deadline_at as due_at
+    from readiness.processed_log
+    where state in ('waiting', 'missed') and not closed and state = 'waiting'
+    union all
+    select condition, business_date, due_at from readiness.launch_plan
+) as waiting
+where due_at < clock_timestamp() - interval '60 seconds'
 union all
 select 'unsent', count(*)::int, (array_agg(kind || ' of ' || source || ' for ' || business_date
                                            || ' by ' || notifier order by again_at desc))[1:3]
@@ -312,14 +442,14 @@ join readiness.processed_log as p on p.business_date = (now() at time zone d.tim
 
 -- name: launch
 -- CLI: the launch of a condition for a date.
-select evidence, decided_at, published_at from readiness.launch where condition = $1 and business_date = $2;
+select evidence, decided_at, published_at, decision from readiness.launch where condition = $1 and business_date = $2;
 
 ---------------------------------------------------------------------------------------------- operating
 
 -- name: status
 -- CLI: every source of a date, or of today and whatever is unmet; when it usually comes.
 select p.source, p.business_date, p.state, p.log_count, p.needed, p.ready_at, p.deadline_at, p.window_start,
-       p.setting_id is not null as configured, p.by_hand, u.samples, u.usual, u.slow,
+       p.setting_id is not null as configured, p.by_hand, p.on_deadline, u.samples, u.usual, u.slow,
        (p.business_date::timestamp + u.slow) at time zone d.timezone as slow_at
 from readiness.deployment as d
 join readiness.processed_log as p on p.business_date = $1
@@ -332,7 +462,7 @@ order by p.state not in ('waiting', 'missed'), p.business_date desc, p.source;
 -- name: sources_of
 -- CLI: the same of these sources for a date, also of those that are not judged for it (state null).
 select c.source, $2::date as business_date, p.state, p.log_count, p.needed, p.ready_at, p.deadline_at,
-       p.window_start, p.setting_id is not null as configured, p.by_hand, u.samples, u.usual, u.slow,
+       p.window_start, p.setting_id is not null as configured, p.by_hand, p.on_deadline, u.samples, u.usual, u.slow,
        ($2::date::timestamp + u.slow) at time zone d.timezone as slow_at
 from readiness.deployment as d
 cross join unnest($1::text[]) as c (source)
@@ -344,7 +474,7 @@ order by c.source;
 -- name: flow
 -- CLI: one flow, with its launch and its run for a date.
 select f.dag_id, f.condition, f.expression, f.first_date, f.paused, f.broken, f.gone_at,
-       l.decided_at, l.published_at, l.evidence, r.run_id, r.repaired_at, r.dag_id is not null as looked_for
+       l.decided_at, l.published_at, l.decision, l.evidence, r.run_id, r.repaired_at, r.dag_id is not null as looked_for
 from readiness.flow as f
 left join readiness.launch as l on l.condition = f.condition and l.business_date = $2
 left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = $2
@@ -413,7 +543,7 @@ where source = any ($1::text[]) and business_date = any ($2::date[]) and changed
 
 -- name: launches_of
 -- CLI, backfill: what is known of a flow's launches for these dates.
-select d as business_date, l.decided_at, l.published_at, r.dag_id is not null as looked_for, r.run_id
+select d as business_date, l.decided_at, l.published_at, l.decision, r.dag_id is not null as looked_for, r.run_id
 from unnest($3::date[]) as d
 left join readiness.launch as l on l.condition = $2 and l.business_date = d
 left join readiness.launch_run as r on r.dag_id = $1 and r.business_date = d;
@@ -510,3 +640,52 @@ where source = $1 and business_date = $2 and kind = $3 and notifier = $4;
 -- Alarms: to be tried again, a minute later each time.
 update readiness.alarm set error = $5, again_at = clock_timestamp() + attempts * interval '1 minute'
 where source = $1 and business_date = $2 and kind = $3 and notifier = $4;
+
+---------------------------------------------------------------------------------------------- settings
+
+-- name: serialise_settings
+-- CLI: one change of settings at a time, until the end of the transaction.
+select pg_advisory_xact_lock(7303, 5);
+
+-- name: in_scope
+-- CLI: whose settings these are, until the end of the transaction.
+select set_config('readiness.scope', $1, true);
+
+-- name: settings_in_force
+-- CLI: the settings in force, of one source or of all.
+select coalesce(s.source_database, o.source_database) || '.' || coalesce(s.source_table, o.source_table) as source,
+       s.setting_id is not null as configured, coalesce(s.deadline, d.default_deadline) as deadline, s.read_from,
+       coalesce(s.log_count, 1) as log_count, coalesce(o.on_late, 'ignore') as on_late,
+       coalesce(o.on_deadline, 'run') as on_deadline, o.calendar, o.owner, o.description,
+       case when s.setting_id is null then o.scope else s.scope end as scope,
+       greatest(s.valid_from, o.valid_from) as since,
+       case when s.valid_from >= o.valid_from or o.option_id is null then s.set_by else o.set_by end as set_by
+from (select * from readiness.log_setting where valid_to is null) as s
+full join (select * from readiness.source_option where valid_to is null) as o
+    on o.source_database = s.source_database and o.source_table = s.source_table
+cross join readiness.deployment as d
+where $1::text is null
+   or $1 = coalesce(s.source_database, o.source_database) || '.' || coalesce(s.source_table, o.source_table);
+
+-- name: settings_history
+-- CLI: all versions of one source's settings.
+select 'settings' as what, valid_from, valid_to, set_by, scope, deadline, read_from, log_count,
+       null as on_late, null as on_deadline, null::text[] as calendar, null as owner, null as description
+from readiness.log_setting where source_database = $1 and source_table = $2
+union all
+select 'options', valid_from, valid_to, set_by, scope, null, null, null, on_late, on_deadline, calendar, owner,
+       description
+from readiness.source_option where source_database = $1 and source_table = $2
+order by valid_from, what;
+
+-- name: set_log_settings
+-- CLI: the seven of one source.
+select readiness.set_log_settings($1, $2, $3, $4, $5, $6, $7);
+
+-- name: set_source_options
+-- CLI: the named settings of one source; null: as it is.
+select readiness.set_source_options($1, $2, $3, $4, $5, $6, $7);
+
+-- name: retire_source
+-- CLI: no settings of this source are in force any more.
+select readiness.retire_source($1, $2);

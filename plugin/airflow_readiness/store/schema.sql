@@ -307,7 +307,9 @@ create table readiness.log_setting (
     log_count integer not null check (log_count >= 1),
     valid_from timestamptz not null default clock_timestamp(),
     valid_to timestamptz,
-    set_by text not null default session_user
+    set_by text not null default session_user,
+    -- who applies a file of settings says whose it is: select set_config('readiness.scope', 'sales', true)
+    scope text default nullif(current_setting('readiness.scope', true), '')
 );
 comment on table readiness.log_setting is 'Settings per source; those with valid_to null are in force';
 create unique index log_setting_in_force on readiness.log_setting (source_database, source_table)
@@ -371,6 +373,144 @@ comment on function readiness.set_log_settings is
     'At release: database, table, deadline hour and minute, hour and minute from which logs are read (or null), '
     'number of log rows. Supersedes the settings in force; those are kept.';
 
+-- Named settings beside the seven, versioned as those. What a source does not say is the default.
+create table readiness.source_option (
+    option_id bigint generated always as identity primary key,
+    source_database text not null,
+    source_table text not null,
+    on_late text not null check (on_late in ('ignore', 'rerun')),
+    on_deadline text not null check (on_deadline in ('run', 'skip', 'fail')),
+    calendar text[],
+    owner text,
+    description text,
+    valid_from timestamptz not null default clock_timestamp(),
+    valid_to timestamptz,
+    set_by text not null default session_user,
+    scope text default nullif(current_setting('readiness.scope', true), '')
+);
+comment on table readiness.source_option is 'Named settings per source; those with valid_to null are in force';
+comment on column readiness.source_option.calendar is
+    'Weekdays (mon to sun) and dates (YYYY-MM-DD) on which the source is due; null: every day';
+create unique index source_option_in_force on readiness.source_option (source_database, source_table)
+    where valid_to is null;
+create trigger ring after insert or update on readiness.source_option
+    for each statement execute function readiness.ring();
+
+-- 'mon-fri', 'mon, 2026-12-26' → the days, in order; 'daily' → null.
+create function readiness.parse_calendar(calendar text) returns text[]
+language plpgsql immutable strict as $$
+declare
+    names constant text[] := array['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+    part text;
+    first_day integer;
+    last_day integer;
+    days text[] := '{}';
+begin
+    if lower(btrim(calendar, E', \t\n\r')) = 'daily' then
+        return null;
+    end if;
+    foreach part in array regexp_split_to_array(lower(calendar), '[,\s]+') loop
+        continue when part = '';
+        first_day := array_position(names, split_part(part, '-', 1));
+        last_day := array_position(names, coalesce(nullif(split_part(part, '-', 2), ''), split_part(part, '-', 1)));
+        if part ~ '^[a-z]{3}(-[a-z]{3})?$' and first_day is not null and last_day is not null then
+            for ahead in 0 .. (last_day - first_day + 7) % 7 loop
+                days := days || names[(first_day - 1 + ahead) % 7 + 1];
+            end loop;
+        elsif part ~ '^\d{4}-\d{2}-\d{2}$' and readiness.date_or_never(part) >= '0001-01-01' then
+            days := days || part;
+        else
+            raise exception '% is no day of a calendar', quote_literal(left(part, 100))
+                using errcode = 'invalid_parameter_value',
+                      hint = 'Write ''mon'' to ''sun'', ''mon-fri'', a date YYYY-MM-DD, or ''daily''.';
+        end if;
+    end loop;
+    if days = '{}' then
+        raise exception 'calendar % names no day', quote_literal(left(calendar, 100))
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Write ''mon-fri'', ''2026-12-26'', or ''daily''.';
+    end if;
+    return array(select day from (select distinct unnest(days) as day) as d
+                 order by array_position(names, day), day);
+end $$;
+
+create function readiness.is_due(calendar text[], business_date date) returns boolean
+language sql stable parallel safe as $$
+    select calendar is null
+        or (array['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow from business_date)::integer]
+           = any (calendar)
+        or to_char(business_date, 'YYYY-MM-DD') = any (calendar)
+$$;
+
+create function readiness.set_source_options(
+    database text,
+    "table" text,
+    on_late text default null,
+    on_deadline text default null,
+    calendar text default null,
+    owner text default null,
+    description text default null
+) returns bigint
+language plpgsql as $$
+declare
+    old readiness.source_option;
+    days text[];
+    now_at timestamptz;
+    id bigint;
+begin
+    perform readiness.check_source(database, "table");
+    if on_late not in ('ignore', 'rerun') then
+        raise exception 'on_late % is neither ''ignore'' nor ''rerun''', quote_literal(left(on_late, 100))
+            using errcode = 'invalid_parameter_value',
+                  hint = '''rerun'' starts flows again that a launch has started without this source.';
+    end if;
+    if on_deadline not in ('run', 'skip', 'fail') then
+        raise exception 'on_deadline % is none of ''run'', ''skip'', ''fail''', quote_literal(left(on_deadline, 100))
+            using errcode = 'invalid_parameter_value',
+                  hint = 'It says what becomes of a launch that would go without this source.';
+    end if;
+    days := readiness.parse_calendar(calendar);
+    perform pg_advisory_xact_lock(7303, hashtext(database || '.' || "table"));
+    select * into old from readiness.source_option as o
+    where o.source_database = database and o.source_table = "table" and o.valid_to is null;
+    now_at := clock_timestamp();
+    update readiness.source_option as o set valid_to = now_at
+    where o.source_database = database and o.source_table = "table" and o.valid_to is null;
+    insert into readiness.source_option
+        (source_database, source_table, on_late, on_deadline, calendar, owner, description, valid_from)
+    values (database, "table",
+            coalesce(set_source_options.on_late, old.on_late, 'ignore'),
+            coalesce(set_source_options.on_deadline, old.on_deadline, 'run'),
+            case when set_source_options.calendar is null then old.calendar else days end,
+            case when set_source_options.owner is null then old.owner else nullif(set_source_options.owner, '') end,
+            case when set_source_options.description is null then old.description
+                 else nullif(set_source_options.description, '') end,
+            now_at)
+    returning option_id into id;
+    return id;
+end $$;
+comment on function readiness.set_source_options is
+    'At release, with named arguments; what is left out stays as it is. on_late: ignore or rerun; on_deadline: '
+    'run, skip or fail; calendar: weekdays and dates on which the source is due, or daily; owner; description.';
+
+-- No settings are in force any more: if a flow waits for the source, the deployment's defaults hold.
+create function readiness.retire_source(database text, "table" text) returns boolean
+language plpgsql as $$
+declare
+    now_at timestamptz;
+    retired boolean;
+begin
+    perform readiness.check_source(database, "table");
+    perform pg_advisory_xact_lock(7303, hashtext(database || '.' || "table"));
+    now_at := clock_timestamp();
+    update readiness.log_setting set valid_to = now_at
+    where source_database = database and source_table = "table" and valid_to is null;
+    retired := found;
+    update readiness.source_option set valid_to = now_at
+    where source_database = database and source_table = "table" and valid_to is null;
+    return retired or found;
+end $$;
+
 ------------------------------------------------------------------------------------ flows and launches
 
 -- Which DAG waits for what. Written by the registrar, which reads it from Airflow.
@@ -390,7 +530,8 @@ create index flow_sources on readiness.flow using gin (sources) where gone_at is
 create trigger ring after insert or update of condition, first_date, paused, broken, gone_at on readiness.flow
     for each statement execute function readiness.ring();
 
--- The one start of a condition for a business date: once, for ever.
+-- The one decision on a condition for a business date, once, for ever: it is started or skipped, or its flows
+-- get a run that has failed.
 create table readiness.launch (
     condition text not null,
     business_date date not null,
@@ -399,12 +540,44 @@ create table readiness.launch (
     attempts integer not null default 0,
     attempted_at timestamptz,
     published_at timestamptz,
+    decision text not null default 'launched' check (decision in ('launched', 'skipped', 'failed')),
     primary key (condition, business_date)
 );
 comment on column readiness.launch.published_at is 'When Airflow recorded its asset event, as seen there';
 create index launch_date on readiness.launch (business_date);
-create index launch_outbox on readiness.launch (decided_at) where published_at is null;
+create index launch_outbox on readiness.launch (decided_at)
+    where published_at is null and decision = 'launched';
 create index launch_published on readiness.launch (published_at);
+create index launch_failed on readiness.launch (decided_at) where decision = 'failed';
+
+-- When a condition with times of its own (not before, a deadline, a grace) falls due if nothing more arrives.
+create table readiness.launch_plan (
+    condition text not null,
+    business_date date not null,
+    due_at timestamptz not null,
+    primary key (condition, business_date)
+);
+create index launch_plan_due on readiness.launch_plan (due_at);
+
+-- A launch that is made again: a source that it went without came late, and says on_late = rerun.
+create table readiness.rerun (
+    condition text not null,
+    business_date date not null,
+    number integer not null,
+    decided_at timestamptz not null,
+    evidence jsonb not null,
+    primary key (condition, business_date, number)
+);
+
+-- Which run a rerun made of which flow.
+create table readiness.rerun_run (
+    dag_id text not null,
+    business_date date not null,
+    number integer not null,
+    run_id text,
+    attempted_at timestamptz not null,
+    primary key (dag_id, business_date, number)
+);
 
 -- Which run a launch made of which flow; run_id null: none, and none is coming, so it is repaired.
 create table readiness.launch_run (
@@ -426,7 +599,8 @@ create table readiness.processed_log (
     source_table text not null,
     business_date date not null,
     source text not null generated always as (source_database || '.' || source_table) stored,
-    state text not null default 'waiting' check (state in ('waiting', 'ready', 'missed', 'late')),
+    state text not null default 'waiting'
+        check (state in ('waiting', 'ready', 'missed', 'late', 'not_due')),
     -- the logs
     log_count integer not null default 0,
     logs jsonb not null default '[]',
@@ -439,6 +613,8 @@ create table readiness.processed_log (
     deadline_at timestamptz,
     window_end timestamptz,
     deadline_override timestamptz,
+    on_late text not null default 'ignore',
+    on_deadline text not null default 'run',
     -- the result
     ready_at timestamptz,
     missed_at timestamptz,
@@ -459,11 +635,13 @@ create index processed_log_day on readiness.processed_log (business_date);
 -- what Redis should hold
 create index processed_log_kept on readiness.processed_log (greatest(window_end, deadline_at));
 create index processed_log_unmet on readiness.processed_log (business_date)
-    where state in ('waiting', 'missed') and not closed;
+    where state in ('waiting', 'missed', 'not_due') and not closed;
 create index processed_log_setting on readiness.processed_log (setting_id);
 create index processed_log_missed on readiness.processed_log (missed_at) where missed_at is not null;
 create index processed_log_event on readiness.processed_log (changed_at)
     where state <> 'waiting' and event_published_at is null;
+create index processed_log_rerun on readiness.processed_log (business_date)
+    where state = 'late' and on_late = 'rerun';
 create index processed_log_changed_at on readiness.processed_log
     using brin (changed_at) with (autosummarize = on);
 
@@ -482,13 +660,16 @@ $$;
 -- The settings that hold for a source: those in force, or else the deployment's defaults.
 -- Set-returning, so that Postgres writes it into the query that asks: else it runs once for every row.
 create function readiness.setting_of(database text, "table" text)
-returns table (setting_id bigint, deadline time, read_from time, log_count integer, timezone text)
+returns table (setting_id bigint, deadline time, read_from time, log_count integer, timezone text,
+               on_late text, on_deadline text, calendar text[])
 language sql stable rows 1 as $$
     select s.setting_id, coalesce(s.deadline, d.default_deadline), s.read_from, coalesce(s.log_count, 1),
-           d.timezone
+           d.timezone, coalesce(o.on_late, 'ignore'), coalesce(o.on_deadline, 'run'), o.calendar
     from readiness.deployment as d
     left join readiness.log_setting as s
         on s.source_database = database and s.source_table = "table" and s.valid_to is null
+    left join readiness.source_option as o
+        on o.source_database = database and o.source_table = "table" and o.valid_to is null
 $$;
 
 -- Somebody waits for this date (a flow that is new, a sensor): from now on it is judged.
@@ -579,8 +760,10 @@ begin
     -- Row by row, and only those that change: joined to some thousand, Postgres may rather read all there are.
     for j in with unmet as (
         select p.source_database, p.source_table, p.business_date, p.state,
-               (p.log_count, p.needed, p.deadline_at, p.window_start, p.window_end, p.setting_id) as known,
-               p.changed_at, s.setting_id, s.log_count as needed, w.window_start,
+               (p.log_count, p.needed, p.deadline_at, p.window_start, p.window_end, p.setting_id, p.on_late,
+                p.on_deadline) as known,
+               p.changed_at, s.setting_id, s.log_count as needed, s.on_late, s.on_deadline,
+               s.calendar is null or readiness.is_due(s.calendar, p.business_date) as due, w.window_start,
                -- skipped by hand: its deadline is when that was said, or when the window begins
                case when p.state = 'missed' then p.deadline_at
                     when h.action = 'skip'
@@ -595,7 +778,7 @@ begin
             select p.by_hand ->> 'action' as action,
                    greatest((p.by_hand ->> 'at')::timestamptz, w.window_start) as said_at
         ) as h
-        where p.state in ('waiting', 'missed') and not p.closed
+        where p.state in ('waiting', 'missed', 'not_due') and not p.closed
     ),
     counted as (
         select u.*, c.*
@@ -632,7 +815,10 @@ begin
         select c.*,
                case
                    when (c.found >= c.needed or c.marked_at is not null) and c.window_start <= advance.at then
-                       case when c.state = 'waiting' and c.nth_at <= c.deadline_at then 'ready' else 'late' end
+                       -- for a day on which nobody waited it is never late
+                       case when c.state <> 'missed' and (not c.due or c.nth_at <= c.deadline_at)
+                            then 'ready' else 'late' end
+                   when c.state <> 'missed' and not c.due and c.window_start <= advance.at then 'not_due'
                    when c.state = 'missed' or advance.at >= c.deadline_at then 'missed'
                    else 'waiting'
                end as new_state
@@ -641,7 +827,8 @@ begin
     select * from judged as u
     where u.changed_at is null or u.state <> u.new_state
        or u.known is distinct from
-          (u.found, u.needed, u.deadline_at, u.window_start, u.window_end, u.setting_id)
+          (u.found, u.needed, u.deadline_at, u.window_start, u.window_end, u.setting_id, u.on_late,
+           u.on_deadline)
        or (advance.at >= greatest(u.window_end, u.deadline_at) and u.new_state <> 'waiting')
     loop
         return query
@@ -656,6 +843,8 @@ begin
             window_start = j.window_start,
             deadline_at = j.deadline_at,
             window_end = j.window_end,
+            on_late = j.on_late,
+            on_deadline = j.on_deadline,
             ready_at = case when j.new_state in ('ready', 'late') then j.nth_at end,
             missed_at = case when j.new_state in ('missed', 'late') then coalesce(p.missed_at, j.deadline_at) end,
             closed = advance.at >= greatest(j.window_end, j.deadline_at) and j.new_state <> 'waiting',
@@ -668,14 +857,16 @@ begin
 end $$;
 comment on function readiness.advance is 'Apply the settings to the logs; idempotent. Returns what changed';
 
--- When advance() has something to do although nobody rings: a deadline, or a window that begins. An
--- instant that has passed means now.
+-- When there is something to do although nobody rings: a deadline, a window that begins, or a plan that
+-- falls due. An instant that has passed means now.
 create function readiness.next_wake(at timestamptz) returns timestamptz
 language sql stable as $$
     select min(instant) from (
         select least(min(deadline_at), min(window_start) filter (where window_start > at)) as instant
         from readiness.processed_log
         where state in ('waiting', 'missed') and not closed and state = 'waiting'
+        union all
+        select min(due_at) from readiness.launch_plan
         union all
         select min((readiness.log_window(
                     readiness.open_date(at, s.deadline, s.read_from, s.timezone) + 1,
@@ -750,7 +941,7 @@ declare
                                      'at', clock_timestamp(), 'reason', reason);
 begin
     known := readiness.open_by_hand(database, "table", business_date, reason);
-    if known.state in ('ready', 'late') or known.by_hand ->> 'action' = action then
+    if known.state in ('ready', 'late', 'not_due') or known.by_hand ->> 'action' = action then
         return known.state;
     end if;
     update readiness.processed_log as p set
@@ -813,6 +1004,7 @@ begin
     where f.gone_at is null and f.sources @> array[known.source] and f.first_date <= extend.business_date;
     refused := case
         when known.state in ('ready', 'late') then 'it is ready'
+        when known.state = 'not_due' then 'it is not due'
         when known.by_hand ->> 'action' = 'skip' then 'it is skipped'
         when known.by_hand is not null then 'it is marked as ready'
         when waiting = '{}' and launched <> '{}' then 'every flow that waits for it was launched'
@@ -924,7 +1116,7 @@ begin
     when 'launch' then
         return query select l.ctid from readiness.launch as l
         where l.business_date < day and coalesce(l.published_at, l.decided_at) < cutoff
-          and (l.published_at is not null
+          and (l.published_at is not null or l.decision <> 'launched'
                or not exists (select from readiness.flow as f
                               where f.condition = l.condition and f.gone_at is null))
           and not exists (select from readiness.launch_run as r
@@ -953,6 +1145,17 @@ begin
         where s.valid_to < cutoff
           and not exists (select from readiness.processed_log as p where p.setting_id = s.setting_id)
         limit at_most;
+    when 'source_option' then
+        return query select o.ctid from readiness.source_option as o where o.valid_to < cutoff limit at_most;
+    when 'rerun_run' then
+        return query select r.ctid from readiness.rerun_run as r
+        where r.business_date < day and r.attempted_at < cutoff limit at_most;
+    when 'rerun' then
+        return query select r.ctid from readiness.rerun as r
+        where r.business_date < day and r.decided_at < cutoff limit at_most;
+    when 'launch_plan' then
+        return query select l.ctid from readiness.launch_plan as l
+        where l.business_date < day and l.due_at < cutoff limit at_most;
     when 'alarm' then
         return query select a.ctid from readiness.alarm as a
         where a.business_date < day and a.again_at < cutoff limit at_most;
@@ -961,7 +1164,7 @@ begin
     else
         raise exception '% is not pruned', coalesce(quote_literal(what), 'null')
             using errcode = 'invalid_parameter_value',
-                  hint = 'launch_run, launch, processed_log, fm_log, log_setting, alarm or arrival.';
+                  hint = 'Give the name of a table that grows: launch, processed_log, fm_log …';
     end case;
 end $$;
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 
 from airflow_readiness.core.document import load_by_hand
-from airflow_readiness.core.state import Readiness, State
+from airflow_readiness.core.state import OnDeadline, Readiness, State
 from airflow_readiness.errors import ReadinessError, SchemaMissing
 from airflow_readiness.store import sql
 
@@ -110,7 +110,8 @@ def readiness_of(row: Row) -> Readiness:
         needed=row["needed"],
         ready_at=row["ready_at"],
         configured=row["configured"],
-        by_hand=load_by_hand(row["by_hand"]),
+        by_hand=load_by_hand(row.get("by_hand")),
+        on_deadline=OnDeadline(row.get("on_deadline", "run")),
     )
 
 

@@ -35,7 +35,7 @@ from airflow_readiness.ui.preview import (
     of_flow,
     of_source,
 )
-from airflow_readiness.ui.routes import BoardDep, PathDate, day_of
+from airflow_readiness.ui.routes import BoardDep, PathDate, WantedDate, date_in_path
 
 router = APIRouter(prefix="/api")
 _DOWN: Final = "Postgres cannot be used now: nothing was changed, try again when it answers"
@@ -60,8 +60,6 @@ def _of_source(action: SourceAction) -> Callable[..., Awaitable[Response]]:
     async def change(
         owner: BoardDep, name: access.ReadableSource, day: PathDate, rights: RightsDep, body: AskedDep
     ) -> Response:
-        if (body.until is None) is (action == "extend"):
-            raise HTTPException(422, "'until' is for extend, and extend needs it: write HH:MM")
         async with _answering(), owner.ours.acting() as store:
             done = await _say(store, action, name.name, day, body, rights.name)
         return JSONResponse({"done": _told(done, rights.readable)})
@@ -112,8 +110,18 @@ async def _publish(store: Store, dag_id: str, day: dt.date, reason: str, by: str
     await store.run("audit", "publish", by, reason, dag_id, day, {"run_id": run_id})
 
 
-def _guards(event: str, allowed: Callable[..., Any]) -> list[Any]:
-    guards = [access.may_look, access.same_site, allowed, asked, action_logging(event)]
+def _until_fits(action: str) -> Callable[..., None]:
+    def check(body: AskedDep) -> None:
+        if (body.until is None) is (action == "extend"):
+            raise HTTPException(422, "'until' is for extend, and extend needs it: write HH:MM")
+
+    return check
+
+
+def _guards(action: str, allowed: Callable[..., Any]) -> list[Any]:
+    # it is in Airflow's audit log before it is done, and only if it may be done
+    logged = action_logging(f"readiness_{action.replace('-', '_')}")
+    guards = [access.may_look, access.same_site, allowed, date_in_path, asked, _until_fits(action), logged]
     return [Depends(guard) for guard in guards]
 
 
@@ -122,14 +130,14 @@ for each in SOURCE_ACTIONS:
         f"/sources/{{name}}/{{date}}/{each}",
         _of_source(each),
         methods=["POST"],
-        dependencies=_guards(f"readiness_{each.replace('-', '_')}", access.changeable_source),
+        dependencies=_guards(each, access.changeable_source),
     )
 for flow_action in FLOW_ACTIONS:
     router.add_api_route(
         f"/flows/{{dag_id}}/{{date}}/{flow_action}",
         _of_flow(flow_action),
         methods=["POST"],
-        dependencies=_guards(f"readiness_{flow_action}", access.changeable_dag),
+        dependencies=_guards(flow_action, access.changeable_dag),
     )
 
 
@@ -139,13 +147,12 @@ async def preview(
     user: Looking,
     rights: RightsDep,
     action: Annotated[str, Query(max_length=20)],
-    date: Annotated[str, Query(max_length=20)],
+    day: WantedDate,
     source: Annotated[str | None, Query(max_length=520)] = None,
     flow: Annotated[str | None, Query(max_length=250)] = None,
     until: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:
     """What an action would start."""
-    day = day_of(date, owner)
     if action in FLOW_ACTIONS and flow and not source:
         dag_id = await asyncio.to_thread(access.readable_dag, flow, user)
         return JSONResponse(of_flow(action, dag_id, day).to_json())
@@ -167,7 +174,8 @@ async def _preview_source(
     until: str | None,
 ) -> Response:
     await asyncio.to_thread(access.readable_source, name, rights, user)
-    answer = await owner.ours.read("board_launches", name, day)
-    if answer.row is None:
+    answer = await owner.ours.read("board_launches", name, day, shared=0)
+    if answer.row is None or answer.stale:
         raise HTTPException(503, "Postgres cannot be read now: what would start is not known")
-    return JSONResponse(of_source(action, name, day, until, answer.row, rights.readable).to_json())
+    found = await asyncio.to_thread(of_source, action, name, day, until, answer.row, rights.readable)
+    return JSONResponse(found.to_json())

@@ -22,6 +22,7 @@ select d.timezone, clock_timestamp() as now,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
                'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
                'configured', p.setting_id is not null, 'by_hand', p.by_hand,
+               'on_deadline', p.on_deadline,
                'samples', coalesce(u.samples, 0),
                'usual', case when u.samples >= 10 then extract(epoch from u.came[1]) end,
                'slow', case when u.samples >= 10 then extract(epoch from u.came[2]) end,
@@ -37,6 +38,7 @@ select d.timezone, clock_timestamp() as now,
            select jsonb_build_object(
                'dag_id', f.dag_id, 'first_date', f.first_date, 'decided_at', l.decided_at,
                'published_at', l.published_at, 'verdict', l.evidence ->> 'verdict',
+               'decision', l.decision,
                'outcomes', (select jsonb_object_agg(s.key, s.value -> 'outcome')
                             from jsonb_each(l.evidence -> 'sources') as s),
                'run_id', r.run_id)
@@ -58,7 +60,7 @@ from readiness.deployment as d;
 -- name: board_flow
 -- The tab of a flow: $1 the flow, $2 the date, $3 its sources, $4 the last of thirty days.
 select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression, f.first_date, f.paused, f.broken,
-       f.gone_at, l.decided_at, l.published_at, l.evidence, r.run_id, r.dag_id is not null as looked_for,
+       f.gone_at, l.decided_at, l.published_at, l.decision, l.evidence, r.run_id, r.dag_id is not null as looked_for,
        coalesce((select jsonb_object_agg(part, jsonb_build_object('beat_at', beat_at, 'detail', detail))
                  from readiness.heartbeat), '{}') as beats,
        (select count(*)::integer from readiness.launch_run as m
@@ -68,8 +70,9 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
                'source', c.source, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
                'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
-               'configured', p.setting_id is not null, 'by_hand', p.by_hand, 'samples', u.samples,
-               'usual', extract(epoch from u.usual), 'slow', extract(epoch from u.slow),
+               'configured', p.setting_id is not null, 'by_hand', p.by_hand,
+               'on_deadline', p.on_deadline,
+               'samples', u.samples, 'usual', extract(epoch from u.usual), 'slow', extract(epoch from u.slow),
                'usual_at', ($2::date::timestamp + u.usual) at time zone d.timezone,
                'slow_at', ($2::date::timestamp + u.slow) at time zone d.timezone,
                'last_logs', array(
@@ -104,7 +107,8 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
        ) as by_hand,
        array(
            select jsonb_build_object(
-               'day', n.day, 'decided_at', nl.decided_at, 'run_id', nr.run_id, 'without', w.without,
+               'day', n.day, 'decided_at', nl.decided_at, 'decision', nl.decision, 'run_id', nr.run_id,
+               'due', w.due, 'without', w.without,
                'missed', w.missed, 'late_by', w.late_by)
            from (select $4::date - ago as day from generate_series(29, 0, -1) as ago) as n
            left join readiness.launch_run as nr on nr.dag_id = $1 and nr.business_date = n.day
@@ -112,12 +116,17 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
                on nl.condition = coalesce(nr.condition, f.condition) and nl.business_date = n.day
            left join lateral (
                -- the sources that it was launched without, and what became of them
-               select count(*)::integer as without,
-                      (count(*) filter (where p.state is distinct from 'late'))::integer as missed,
-                      extract(epoch from max(p.ready_at - p.deadline_at)) as late_by
+               select (count(*) filter (where e.past))::integer as without,
+                      (count(*) filter (where e.past and p.state is distinct from 'late'))::integer as missed,
+                      extract(epoch from max(p.ready_at - p.deadline_at) filter (where e.past)) as late_by,
+                      coalesce(bool_or(o.value ->> 'outcome' <> 'not_due'), true) as due
                from jsonb_each(nl.evidence -> 'sources') as o
-               left join readiness.processed_log as p on p.source = o.key and p.business_date = n.day
-               where o.value ->> 'outcome' = 'deadline' and nl.evidence ->> 'verdict' is distinct from 'ready'
+               cross join lateral (
+                   select o.value ->> 'outcome' = 'deadline'
+                          and nl.evidence ->> 'verdict' is distinct from 'ready' as past
+               ) as e
+               left join readiness.processed_log as p
+                   on e.past and p.source = o.key and p.business_date = n.day
            ) as w on true
            order by n.day
        ) as days
@@ -137,18 +146,33 @@ select d.timezone, clock_timestamp() as now,
            'source', $1::text || '.' || $2::text, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
            'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
            'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
-           'configured', p.setting_id is not null, 'by_hand', p.by_hand, 'samples', u.samples,
+           'configured', p.setting_id is not null, 'by_hand', p.by_hand,
+               'on_deadline', p.on_deadline, 'samples', u.samples,
            'usual', extract(epoch from u.usual), 'slow', extract(epoch from u.slow),
            'usual_at', ($3::date::timestamp + u.usual) at time zone d.timezone,
            'slow_at', ($3::date::timestamp + u.slow) at time zone d.timezone) as today,
        array(
            select jsonb_build_object(
-               'valid_from', s.valid_from, 'valid_to', s.valid_to, 'set_by', s.set_by,
-               'deadline', to_char(s.deadline, 'HH24:MI'), 'read_from', to_char(s.read_from, 'HH24:MI'),
-               'log_count', s.log_count)
-           from readiness.log_setting as s
-           where s.source_database = $1 and s.source_table = $2
-           order by s.valid_from desc, s.setting_id desc limit 100
+               'what', h.what, 'valid_from', h.valid_from, 'valid_to', h.valid_to, 'set_by', h.set_by,
+               'scope', h.scope) || h.said
+           from (
+               (select 'settings' as what, s.valid_from, s.valid_to, s.set_by, s.scope,
+                       jsonb_build_object('deadline', to_char(s.deadline, 'HH24:MI'),
+                                          'read_from', to_char(s.read_from, 'HH24:MI'),
+                                          'log_count', s.log_count) as said
+                from readiness.log_setting as s
+                where s.source_database = $1 and s.source_table = $2
+                order by s.valid_from desc limit 50)
+               union all
+               (select 'options', o.valid_from, o.valid_to, o.set_by, o.scope,
+                       jsonb_build_object('on_late', o.on_late, 'on_deadline', o.on_deadline,
+                                          'calendar', o.calendar, 'owner', o.owner,
+                                          'description', left(o.description, 1000))
+                from readiness.source_option as o
+                where o.source_database = $1 and o.source_table = $2
+                order by o.valid_from desc limit 50)
+           ) as h
+           order by h.valid_from desc, h.what
        ) as history,
        array(
            select jsonb_build_object('logged_at', g.logged_at, 'load_id', left(g.load_id, 200),
@@ -202,7 +226,8 @@ select d.timezone, clock_timestamp() as now,
            select jsonb_build_object(
                'source', p.source, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
-               'configured', p.setting_id is not null, 'by_hand', p.by_hand)
+               'configured', p.setting_id is not null, 'by_hand', p.by_hand,
+               'on_deadline', p.on_deadline)
            from readiness.processed_log as p
            where p.business_date = $2 and p.deadline_at is not null
              and (p.source = $1 or p.source in (select unnest(sources) from waiting))

@@ -10,10 +10,10 @@ from airflow_readiness.core.clock import Clock
 from airflow_readiness.core.condition import Condition
 from airflow_readiness.diagnosis import Health, Problem
 from airflow_readiness.errors import BadInput
-from airflow_readiness.operating.why import explain
+from airflow_readiness.operating.why import answer_of
 from airflow_readiness.store.store import Row
 from airflow_readiness.ui.airflow_side import Flow
-from airflow_readiness.ui.flow_state import Asked, Launched, stands
+from airflow_readiness.ui.flow_state import Asked, Launched, against, stands
 from airflow_readiness.ui.pool import Answer
 from airflow_readiness.ui.seen import Now, Source, instant, now_of, said, sources_of
 from airflow_readiness.ui.tree import tree
@@ -69,7 +69,7 @@ def _asked(flow: Flow, condition: Condition, day: dt.date, row: Row, sources: Ma
     if known and row["decided_at"]:
         evidence = row["evidence"]
         outcomes = {name: each["outcome"] for name, each in evidence.get("sources", {}).items()}
-        launch = Launched(row["decided_at"], outcomes, evidence.get("verdict"))
+        launch = Launched(row["decided_at"], outcomes, evidence.get("verdict"), against(row))
     run_id = flow.run_id or (row["run_id"] if known else None)
     first_date = row["first_date"] if known else None
     return Asked(
@@ -106,7 +106,7 @@ def _why(
     by_hand = [{**each, "at": instant(each["at"])} for each in row["by_hand"]]
     known = [source.known for source in sources.values()]
     try:
-        return list(explain(row, condition, known, by_hand, problems, day, clock).parts())
+        return list(answer_of(row, condition, known, by_hand, problems, day, clock).parts())
     except BadInput:
         # evidence of another version
         return []
@@ -126,6 +126,7 @@ def _launch_json(row: Row, asked: Asked) -> dict[str, Any] | None:
         return None
     return {
         "decided_at": said(asked.launch.decided_at),
+        "decision": row["decision"],
         "published_at": said(row["published_at"]),
         "outcomes": dict(asked.launch.outcomes),
     }
@@ -134,10 +135,13 @@ def _launch_json(row: Row, asked: Asked) -> dict[str, Any] | None:
 def _day_json(each: Row, row: Row, now: Now) -> dict[str, Any]:
     day = dt.date.fromisoformat(each["day"])
     late_by = None
+    against = each["decision"] in ("skipped", "failed") and each["run_id"] is None
     if each["decided_at"] is None:
         waits = row["first_date"] is not None and row["first_date"] <= day <= now.clock.today
         state = "waiting" if waits and row["gone_at"] is None else "no_run"
-    elif each["missed"]:
+    elif not each["due"]:
+        state = "not_due"
+    elif against or each["missed"]:
         state = "missed"
     elif each["without"]:
         state, late_by = "late", each["late_by"]

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from airflow_readiness.core.condition import Condition
+from airflow_readiness.core.document import Launch
 from airflow_readiness.core.state import Readiness, State
 from airflow_readiness.core.usual import clock_of
 from airflow_readiness.diagnosis import span
 from airflow_readiness.operating.known import judge
+from airflow_readiness.store.store import Row
 from airflow_readiness.ui.seen import Now, Source
 
 #: The worst of what a flow waits for is how it stands.
@@ -22,18 +24,26 @@ _NAMED: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A launch that was made."""
+    """A launch that was made, or decided against."""
 
     decided_at: dt.datetime
     #: source → outcome
     outcomes: Mapping[str, str]
     #: as what it was decided: ``ready`` needs no deadline; none: an earlier release did not say
     verdict: str | None = None
+    #: ``skipped`` or ``failed``, unless somebody has started it all the same
+    against: str | None = None
 
     @property
     def without(self) -> list[str]:
         """The sources past whose deadline it was made."""
         return [name for name, outcome in self.outcomes.items() if outcome == "deadline"]
+
+
+def against(row: Row) -> str | None:
+    """Whether a launch was decided against, by a row that has ``decision`` and ``published_at``."""
+    started = row["decision"] == "launched" or row["published_at"]
+    return None if started else str(row["decision"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +98,23 @@ def _state(asked: Asked, now: Now) -> str:
         return "not_due"
     if not now.watched:
         return "unknown"
-    if _due(asked, now):
-        return "ready"
+    if _due(asked, now).decided_at:
+        return "ready" if _due(asked, now).starts else "skipped"
     states = {source.state(now) for source in _awaited(asked)}
     return next((worst for worst in _WORST if worst in states), "waiting")
 
 
 def _launched_state(asked: Asked, launch: Launched) -> str:
+    if launch.against and not asked.run_id:
+        return launch.against
     if not launch.without or launch.verdict == "ready":
         return "ready"
     known = [asked.sources[name].readiness if name in asked.sources else None for name in launch.without]
     return "late" if all(each and each.state is State.LATE for each in known) else "missed"
 
 
-def _due(asked: Asked, now: Now) -> bool:
-    return judge(asked.condition, _known(asked), asked.day, now.clock).launches
+def _due(asked: Asked, now: Now) -> Launch:
+    return judge(asked.condition, _known(asked), asked.day, now.clock)
 
 
 def _known(asked: Asked) -> dict[str, Readiness]:
@@ -157,13 +169,17 @@ def _what(asked: Asked, now: Now, state: str, deadline_at: dt.datetime | None) -
         return f"It is judged from {asked.first_date} on."
     if not now.watched:
         return "Nobody has looked for too long: whether its sources are there is not known."
-    if state == "ready":
+    if _due(asked, now).decided_at:
         return "It is due: the launch is made with the processor's next step."
     return _waiting(asked, now, deadline_at)
 
 
 def _launched(asked: Asked, launch: Launched, now: Now) -> str:
     at = now.clock.tell(launch.decided_at, asked.day)
+    if launch.against and not asked.run_id:
+        how = "Skipped" if launch.against == "skipped" else "Made to fail"
+        without = launch.without or [name for name, outcome in launch.outcomes.items() if outcome == "pending"]
+        return f"{how} at {at}" + (f", without {_names(without)}." if without else ".")
     without = launch.without
     if not without:
         skipped = [name for name, outcome in launch.outcomes.items() if outcome == "skipped"]

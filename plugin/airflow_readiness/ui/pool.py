@@ -72,12 +72,15 @@ class Ours:
         self._failed_at = float("-inf")
         self._failure = ""
 
-    async def read(self, name: str, *args: Any) -> Answer:
-        """The one row of a statement, at most a second old; in an outage the last one that could be read."""
+    async def read(self, name: str, *args: Any, shared: float | None = None) -> Answer:
+        """The one row of a statement; in an outage the last one that could be read.
+
+        :param shared: seconds that it may be old; none: ``SHARED``
+        """
         asked = (name, args)
         kept = self._kept.get(asked)
         now = time.monotonic()
-        if kept and now - kept.read_at < SHARED:
+        if kept and now - kept.read_at < (SHARED if shared is None else shared):
             return kept
         if self._failure and now - self._failed_at < PAUSE:
             return self._stale(asked)

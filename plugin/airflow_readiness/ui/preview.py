@@ -96,7 +96,8 @@ def _launches(
     flow: Row, name: str, then: Readiness, sources: Mapping[str, Source], day: dt.date, clock: Clock
 ) -> bool:
     known = {each: source.readiness for each, source in sources.items() if source.readiness}
-    return judge(from_json(flow["expression"]), {**known, name: then}, day, clock).launches
+    launch = judge(from_json(flow["expression"]), {**known, name: then}, day, clock)
+    return launch.decided_at is not None and launch.starts
 
 
 def _split(dag_ids: list[str], readable: Collection[str]) -> tuple[list[str], int]:

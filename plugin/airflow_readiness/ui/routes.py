@@ -6,7 +6,7 @@ No ``from __future__ import annotations``: FastAPI reads the annotations of rout
 import asyncio
 import datetime as dt
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -38,7 +38,7 @@ BoardDep = Annotated[Board, Depends(board)]
 
 
 def day_of(text: str | None, owner: Board) -> dt.date:
-    """The date that was asked for; today, if none.
+    """The date that was asked for; today, if none. It blocks.
 
     :raises HTTPException: 422 for what is no date, or none that the board has anything for
     """
@@ -52,7 +52,8 @@ def day_of(text: str | None, owner: Board) -> dt.date:
     return day
 
 
-def _date_in_path(date: str, owner: BoardDep) -> dt.date:
+def date_in_path(date: str, owner: BoardDep) -> dt.date:
+    """The date of the path."""
     return day_of(date, owner)
 
 
@@ -60,12 +61,17 @@ def _date_in_query(owner: BoardDep, date: Annotated[str | None, Query()] = None)
     return day_of(date, owner)
 
 
+def _date_wanted(owner: BoardDep, date: Annotated[str, Query()]) -> dt.date:
+    return day_of(date, owner)
+
+
 def _today(owner: BoardDep) -> dt.date:
     return day_of(None, owner)
 
 
-PathDate = Annotated[dt.date, Depends(_date_in_path)]
+PathDate = Annotated[dt.date, Depends(date_in_path)]
 QueryDate = Annotated[dt.date, Depends(_date_in_query)]
+WantedDate = Annotated[dt.date, Depends(_date_wanted)]
 Today = Annotated[dt.date, Depends(_today)]
 
 
@@ -107,7 +113,12 @@ async def health(owner: BoardDep, rights: access.RightsDep, day: Today) -> Respo
 
 @router.get("/flows/{dag_id}")
 async def flow(
-    owner: BoardDep, user: access.Looking, dag_id: access.ReadableDag, rights: access.RightsDep, day: QueryDate
+    owner: BoardDep,
+    user: access.Looking,
+    dag_id: access.ReadableDag,
+    rights: access.RightsDep,
+    day: QueryDate,
+    last: Today,
 ) -> Response:
     """The tab of a DAG."""
     theirs = await asyncio.to_thread(airflow_side.one_flow, dag_id, day)
@@ -115,7 +126,6 @@ async def flow(
     if found is None or found.condition is None:
         return JSONResponse({"dag_id": dag_id, "consumer": False})
     condition = found.condition
-    last = day_of(None, owner)
     answer, can_act = await asyncio.gather(
         owner.ours.read("board_flow", dag_id, day, condition.sources, last),
         asyncio.to_thread(access.may_change_dag, dag_id, user),
@@ -145,7 +155,7 @@ async def source(
     """The page of a source."""
     database, _, table = name.name.partition(".")
     answer = await owner.ours.read("board_source", database, table, day)
-    page: dict[str, Any] | None = source_page(name, day, answer, rights, owner.zone())
+    page = await asyncio.to_thread(source_page, name, day, answer, rights, owner.zone())
     if page is None:
         raise access.unknown("source")
     return JSONResponse(page)

@@ -27,7 +27,7 @@ def source_page(
         "name": asked.name,
         "now": said(now.clock.now),
         "timezone": now.clock.zone,
-        "settings": next((each for each in history if each["valid_to"] is None), None),
+        "settings": _in_force(history),
         "history": history,
         "today": today.to_json(now, can_act=asked.can_act) if today else None,
         "last_logs": [{**log, "logged_at": said(instant(log["logged_at"]))} for log in row["last_logs"]]
@@ -45,6 +45,13 @@ def source_page(
         "can_act": asked.can_act,
         "stale": now.stale_json(),
     }
+
+
+def _in_force(history: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Both kinds in one; who set it, and when, is of the seven if they are there."""
+    of_each = {each["what"]: each for each in reversed(history) if each["valid_to"] is None}
+    both = {**of_each.get("options", {}), **of_each.get("settings", {})}
+    return {name: value for name, value in both.items() if name != "what"} or None
 
 
 def _setting(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from airflow_readiness.diagnosis import Health
 from airflow_readiness.store.store import Row
 from airflow_readiness.ui.access import Rights
 from airflow_readiness.ui.airflow_side import Flow, Theirs
-from airflow_readiness.ui.flow_state import Asked, Launched, Stands, stands
+from airflow_readiness.ui.flow_state import Asked, Launched, Stands, against, stands
 from airflow_readiness.ui.health_now import health_json
 from airflow_readiness.ui.pool import Answer
 from airflow_readiness.ui.seen import Now, Source, instant, now_of, said, sources_of, unseen
@@ -24,6 +24,7 @@ _ORDER: Final = {
     "not_configured": 1,
     "waiting": 1,
     "missed": 2,
+    "failed": 2,
     "late": 3,
     "ready": 4,
     "skipped": 5,
@@ -67,7 +68,7 @@ def _asked(flow: Flow, day: dt.date, ours: Row | None, sources: Mapping[str, Sou
     assert flow.condition
     launch = None
     if ours and (decided_at := instant(ours["decided_at"])):
-        launch = Launched(decided_at, ours["outcomes"] or {}, ours["verdict"])
+        launch = Launched(decided_at, ours["outcomes"] or {}, ours["verdict"], against(ours))
     return Asked(
         flow.dag_id,
         day,
@@ -83,7 +84,9 @@ def _asked(flow: Flow, day: dt.date, ours: Row | None, sources: Mapping[str, Sou
 
 
 def _flow_json(how: Stands, flow: Flow, asked: Asked, rights: Rights) -> dict[str, Any]:
-    launched_at = asked.launch.decided_at if asked.launch else flow.queued_at if flow.run_id else None
+    launched_at = flow.queued_at if flow.run_id else None
+    if asked.launch and not (asked.launch.against and not asked.run_id):
+        launched_at = asked.launch.decided_at
     return {
         "dag_id": flow.dag_id,
         "business_date": asked.day.isoformat(),

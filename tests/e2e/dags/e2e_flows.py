@@ -5,7 +5,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, get_current_context, task
 
-from airflow_readiness import ReadySensor, launch, ready, source
+from airflow_readiness import ReadySensor, at_least, launch, ready, source
 
 
 @task
@@ -46,6 +46,12 @@ for part in ("postgres", "redis"):
 for number in range(20):
     flow(f"half_{number:02}", source(f"half.a{number}") & source("half.never"))
 flow("half_complete", source("half.a0") & source("half.complete"))
+flow("cond_some", at_least(2, source("cond.a"), source("cond.b"), source("cond.idle")), explain=True)
+flow("cond_rerun", source("cond.a") & source("cond.late"))
+flow("cond_fails", source("cond.a") & source("cond.must"))
+# it is about noon
+flow("cond_own", source("cond.never").deadline("06:30"))
+flow("cond_skipped", source("cond.never").deadline("06:30", on="skip"))
 
 with DAG("gated", schedule=ready(source("gated.first"))):
     ReadySensor(task_id="wait", condition="gated.second") >> EmptyOperator(task_id="after")

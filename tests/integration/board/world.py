@@ -85,7 +85,8 @@ class World:
             select $1, $2, day, 'ready', 1, 1, day::timestamp at time zone d.timezone,
                    (day + time '18:00') at time zone d.timezone, (day + 1)::timestamp at time zone d.timezone,
                    (day + $4::time) at time zone d.timezone, now()
-            from readiness.deployment as d, (select $3::date - 7 * n as day from generate_series(1, $5) as n) as days
+            from readiness.deployment as d
+            cross join (select $3::date - 7 * n as day from generate_series(1, $5) as n) as days
             """,
             *source.split("."),
             self.today,

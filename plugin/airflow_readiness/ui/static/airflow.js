@@ -8,17 +8,7 @@ if (missing.length) {
 }
 
 export const h = React.createElement;
-export const {
-  Component,
-  Fragment,
-  useCallback,
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-} = React;
+export const { Component, useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } = React;
 export const { useSyncExternalStore } = React;
 export const { useParams } = ReactRouterDOM;
 export const { Box, Button, Flex, Heading, Text, chakra } = ChakraUI;

@@ -120,7 +120,7 @@ function Answer({ flow, zone, date, shown, onDone }) {
         mt: 4,
         min: "10rem",
         items: [
-          ["Launched", h(When, { at: launch.decided_at, zone, date })],
+          [DECIDED[shown] ?? "Launched", h(When, { at: launch.decided_at, zone, date })],
           ["Published", launch.published_at ? h(When, { at: launch.published_at, zone, date }) : "not yet"],
           [
             "Run",
@@ -174,7 +174,11 @@ const OUTCOMES = {
   deadline: "was past its deadline",
   pending: "was not needed",
   skipped: "was skipped",
+  not_due: "was not due",
 };
+
+/** A launch, or what was decided against it. */
+const DECIDED = { skipped: "Skipped", failed: "Made to fail" };
 
 function NoConsumer() {
   return h(

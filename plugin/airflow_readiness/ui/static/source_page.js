@@ -4,7 +4,7 @@ import {
   Flex,
   Heading,
   Link,
-  Text,
+
   chakra,
   h,
   pathFlow,
@@ -20,6 +20,7 @@ import { axisOf } from "./axis.js";
 import { Countdown } from "./countdown.js";
 import { Card, Facts, Freshness, Mono, Muted, NoData, Page, Panel, Table, When } from "./parts.js";
 import { usePolled } from "./polling.js";
+import { SettingsPanel } from "./settings.js";
 import { StateBadge } from "./states.js";
 import { AxisLabels, Legend, Strip, Usual } from "./strip.js";
 import { now } from "./time.js";
@@ -71,36 +72,7 @@ function Shown({ data, zone, onDone }) {
         : h(Muted, null, "No flow that you may see."),
     ),
     h(Panel, { title: "Arrivals of 90 days", aside: h(PlotLegend) }, h(Arrivals, { arrivals, zone })),
-    h(
-      Panel,
-      { title: "Settings" },
-      settings
-        ? h(Settings, { settings, zone })
-        : h(
-            Text,
-            { fontSize: "sm" },
-            "Nobody has set any: the deployment's defaults hold. Set them at release with ",
-            h(Mono, null, "select readiness.set_log_settings(…)"),
-            ".",
-          ),
-      history.length > 0 &&
-        h(
-          Box,
-          { mt: 3 },
-          h(Table, {
-            label: "History of the settings",
-            head: ["From", "To", "Set by", "Deadline", "Logs count from", "Logs needed"],
-            rows: history.map((each) => [
-              h(When, { at: each.valid_from, zone, date: "-" }),
-              each.valid_to ? h(When, { at: each.valid_to, zone, date: "-" }) : "now",
-              each.set_by,
-              hour(each.deadline),
-              hour(each.read_from) ?? "midnight",
-              each.log_count,
-            ]),
-          }),
-        ),
-    ),
+    h(SettingsPanel, { settings, history, zone }),
     h(
       Panel,
       { title: "Last logs" },
@@ -119,9 +91,6 @@ function Shown({ data, zone, onDone }) {
     ),
   );
 }
-
-// a time of the clock, with or without its seconds
-const hour = (time) => (typeof time === "string" ? time.slice(0, 5) : time);
 
 function Today({ today, zone, onDone }) {
   const axis = useMemo(() => axisOf([today], now(), zone), [today, zone]);
@@ -163,17 +132,6 @@ function Today({ today, zone, onDone }) {
       ),
   );
 }
-
-const Settings = ({ settings, zone }) =>
-  h(Facts, {
-    items: [
-      ["Deadline", hour(settings.deadline)],
-      ["Logs count from", hour(settings.read_from) ?? "midnight"],
-      ["Logs needed", settings.log_count],
-      ["Set by", settings.set_by],
-      settings.valid_from && ["Since", h(When, { at: settings.valid_from, zone, date: "-" })],
-    ],
-  });
 
 function Dependents({ flows, zone, date }) {
   return h(

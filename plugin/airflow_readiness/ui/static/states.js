@@ -19,6 +19,7 @@ const ICONS = {
 
 /** State → word, icon, colour. `worry` sorts the filters: what needs a look first. */
 export const STATES = {
+  failed: { word: "failed", icon: "cross", palette: "red" },
   late: { word: "late", icon: "late", palette: "purple" },
   missed: { word: "missed", icon: "cross", palette: "red" },
   at_risk: { word: "at risk", icon: "warning", palette: "amber" },
@@ -38,9 +39,12 @@ export const STATES = {
 /** A state of which nobody told us is shown by its own word, and as unknown. */
 export const stateOf = (name) => STATES[name] ?? { ...STATES.unknown, word: String(name).replaceAll("_", " ") };
 
+/** It was decided not to start it. */
+const AGAINST = new Set(["skipped", "failed"]);
+
 /** What a flow is shown as: once launched, that; unless it cannot start although it was. */
 export function shownState({ launched_at: launchedAt, launch, run, paused, broken, state }) {
-  if (!launchedAt && !launch) return state;
+  if ((!launchedAt && !launch) || AGAINST.has(state)) return state;
   return !run && (paused || broken) ? "held" : "launched";
 }
 

@@ -8,6 +8,9 @@ import { duration } from "./time.js";
 
 const THERE = new Set(["ready", "late"]);
 
+/** What else than to start it a flow's own deadline may do. */
+const AT_DEADLINE = { skip: " (then skipped)", fail: " (then failed)" };
+
 /** The parts of a node; none: it is a source. */
 const partsOf = (node) => node.all ?? node.any ?? node.of ?? null;
 
@@ -38,7 +41,7 @@ export function Tree({ node, sources, zone, date, onDone }) {
   const parts = partsOf(node);
   const extra = [
     node.not_before && `not before ${node.not_before}`,
-    node.deadline && `deadline ${node.deadline}`,
+    node.deadline && `deadline ${node.deadline}${AT_DEADLINE[node.on] ?? ""}`,
   ]
     .filter(Boolean)
     .join(", ");
