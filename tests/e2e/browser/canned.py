@@ -120,6 +120,8 @@ class Night:
                       ["hive.sales", "hive.stores"], launched=-12),
             self.flow("contact_dedup", "missed", "Launched at its deadline, without crm.contacts.",
                       ["crm.contacts"], launched=-25, broken=True),
+            self.flow("quarter_close", "failed", "Made to fail at 05:30, without crm.contacts.",
+                      ["crm.contacts"], launched=-25),
             self.flow("invoice_run", "late", "Launched at its deadline; crm.invoices came 39 min later.",
                       ["crm.invoices"], launched=-70),
         ]  # fmt: skip
@@ -182,7 +184,12 @@ class Night:
             "condition": {
                 "all": [
                     {"source": "hive.fx_rates"},
-                    {"any": [{"source": "hive.sales"}, {"source": "lake.sessions"}]},
+                    {
+                        "at_least": 1,
+                        "of": [{"source": "hive.sales"}, {"source": "lake.sessions"}],
+                        "grace": 900,
+                        "not_before": "05:00",
+                    },
                     {"source": "hive.orders_eu"},
                 ]
             },
@@ -213,7 +220,7 @@ class Night:
 
     def page_of_source(self, name: str) -> Json:
         """``GET api/sources/{name}``"""
-        arrivals = []
+        arrivals: list[Json] = []
         for index in range(90):
             back = 89 - index
             day = (self.now - dt.timedelta(days=back)).replace(hour=5, minute=0, second=0)
@@ -246,6 +253,18 @@ class Night:
             "name": name,
             "settings": setting | {"valid_from": self.at(-1440 * 49)},
             "history": [
+                {
+                    "what": "options",
+                    "on_deadline": "skip",
+                    "on_late": "rerun",
+                    "calendar": ["mon", "tue"],
+                    "owner": "finance",
+                    "description": None,
+                    "set_by": "release",
+                    "scope": "night",
+                    "valid_from": self.at(-1440 * 20),
+                    "valid_to": None,
+                },
                 setting | {"valid_from": self.at(-1440 * 49)},
                 setting
                 | {

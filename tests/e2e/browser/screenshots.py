@@ -23,10 +23,10 @@ PAGES = {
     "flow": "/dags/orders_by_country/plugin/readiness-dag",
     "source": "/plugin/readiness/sources/hive.fx_rates",
 }
-#: source → deadline, log rows needed, and when its rows came today
+#: source → deadline (``+42``: minutes from now), log rows needed, and when its rows came today
 TODAY: dict[str, tuple[str, int, list[str]]] = {
-    "hive.fx_rates": ("05:40", 1, []),
-    "hive.orders_eu": ("06:35", 3, ["04:31", "04:48"]),
+    "hive.fx_rates": ("+42", 1, []),
+    "hive.orders_eu": ("+92", 3, ["04:31", "04:48"]),
     "hive.sales": ("06:30", 1, ["04:12"]),
     "hive.stores": ("06:30", 1, ["04:29"]),
     "crm.contacts": ("04:35", 1, []),
@@ -50,9 +50,11 @@ def main() -> int:
     }
 
     def prepare(running: Stack) -> None:
-        running.script((HERE / "past.sql").read_text().replace("{zone}", zone))
+        past = (HERE / "past.sql").read_text()
+        running.script(past.replace("{zone}", zone).replace("{minutes}", str(at_five.minute)))
         for source, (deadline, needed, _) in TODAY.items():
-            hour, minute = map(int, deadline.split(":"))
+            soon = at_five + dt.timedelta(minutes=int(deadline)) if deadline.startswith("+") else None
+            hour, minute = (soon.hour, soon.minute) if soon else map(int, deadline.split(":"))
             query = "select readiness.set_log_settings($1, $2, $3, $4, 20, 0, $5)"
             running.sql(query, *source.split("."), hour, minute, needed)
 

@@ -13,7 +13,7 @@ const UNKNOWN = { word: "Nobody knows how it is", icon: "question", colour: "fg.
 /** Milliseconds after which a part's last sign of life is odd; each gives one every 30 s. */
 const QUIET = 90_000;
 /** How the collector hears of Redis. */
-const MODES = { notifications: "keyspace events", tracking: "client tracking" };
+const MODES = { notifications: "events", tracking: "tracking" };
 const LEVELS = { error: ["cross", "fg.error"], warning: ["warning", "fg.warning"], info: ["info", "fg.info"] };
 
 export function Health({ health, zone }) {

@@ -13,7 +13,7 @@ export function Heat({ days, selected, onChoose }) {
       chakra.ol,
       {
         display: "grid",
-        gridTemplateColumns: "repeat(auto-fill, minmax(2.1rem, 1fr))",
+        gridTemplateColumns: { base: "repeat(auto-fill, minmax(2.1rem, 1fr))", xl: "repeat(30, minmax(0, 1fr))" },
         gap: 1,
         listStyleType: "none",
       },

@@ -1,17 +1,5 @@
 // One source: today, what is set and who set it, what it logged, when it came, and who waits for it.
-import {
-  Box,
-  Flex,
-  Heading,
-  Link,
-
-  chakra,
-  h,
-  pathFlow,
-  pathTonight,
-  useEffect,
-  useMemo,
-} from "./airflow.js";
+import { Box, Flex, Heading, Link, chakra, h, pathFlow, pathTonight, useEffect, useMemo } from "./airflow.js";
 import { SourceActions } from "./actions.js";
 import { useAnnounced } from "./announce.js";
 import { pathOf } from "./api.js";
