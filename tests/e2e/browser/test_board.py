@@ -22,7 +22,7 @@ async def test_a_launch_is_seen_without_a_reload(site: Site, windows: Windows) -
     page = await windows.open("vera")
     await page.goto(site.url)
     # the entry of Airflow's navigation, under a path of Airflow's own
-    await page.get_by_role("link", name="Readiness").click()
+    await page.get_by_role("link", name="Readiness", exact=True).click()
     await expect(page).to_have_url(site.tonight)
     # what has started goes to the end of the list
     await page.get_by_role("searchbox").fill("board_live")

@@ -88,7 +88,7 @@ async def test_what_is_filtered_is_in_the_address(site: Site, windows: Windows) 
     await page.goto(f"{site.tonight}?state=waiting")
     rows = page.locator('[data-testid^="flow "]')
     await expect(rows).to_have_count(1)
-    chip = page.get_by_role("button", name="at risk")
+    chip = page.get_by_role("button", name="failed")
     # by keyboard, and the focus is seen
     await page.get_by_role("searchbox").focus()
     await page.keyboard.press("Tab")
@@ -98,10 +98,10 @@ async def test_what_is_filtered_is_in_the_address(site: Site, windows: Windows) 
     await expect(chip).to_have_attribute("aria-pressed", "true")
     assert await chip.evaluate("(node) => getComputedStyle(node).outlineStyle") == "solid"
     # letter by letter: Airflow must not build the page anew meanwhile
-    await page.get_by_role("searchbox").press_sequentially("fx_rates")
+    await page.get_by_role("searchbox").press_sequentially("contacts")
     await expect(rows).to_have_count(1)
     asked = parse_qs(urlsplit(page.url).query)
-    assert (asked["state"], asked["q"]) == (["waiting,at_risk"], ["fx_rates"])
+    assert (asked["state"], asked["q"]) == (["waiting,failed"], ["contacts"])
     await page.reload()
     await expect(rows).to_have_count(1)
 
