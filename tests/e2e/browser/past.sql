@@ -1,8 +1,8 @@
 -- Ninety days of the sources of night.py, up to yesterday. {zone} and {minutes} are replaced: those after five
 -- at which the picture is taken, so that it is always the same one.
 with usual (source_table, source_database, settled, spread, deadline) as (values
-    ('fx_rates', 'hive', interval '4 hours 18 min {minutes} min', 34, interval '5 hours 30 min {minutes} min'),
-    ('orders_eu', 'hive', interval '5 hours 10 min {minutes} min', 25, interval '6 hours 20 min {minutes} min'),
+    ('fx_rates', 'hive', interval '4 hours 18 min' + interval '{minutes} min', 34, interval '5 hours 30 min' + interval '{minutes} min'),
+    ('orders_eu', 'hive', interval '5 hours 10 min' + interval '{minutes} min', 25, interval '6 hours 20 min' + interval '{minutes} min'),
     ('sales', 'hive', interval '4 hours 10 min', 20, interval '6 hours 30 min'),
     ('stores', 'hive', interval '4 hours 25 min', 14, interval '6 hours 30 min'),
     ('contacts', 'crm', interval '3 hours 40 min', 40, interval '4 hours 35 min'),
