@@ -6,8 +6,10 @@ The models are Airflow's internals: here, in ``access.py`` and in ``airflow_meta
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from airflow.configuration import conf
@@ -29,12 +31,21 @@ _AFTER: Final = dt.timedelta(days=9)
 
 
 @dataclass(frozen=True, slots=True)
+class Parsed:
+    """A condition, with what it takes a while to say."""
+
+    condition: Condition
+    text: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A flow in Airflow, and what it has of one date."""
 
     dag_id: str
     #: none: this version of readiness cannot read it
-    condition: Condition | None
+    waits_for: Parsed | None
     paused: bool
     broken: bool
     run_id: str | None
@@ -158,7 +169,7 @@ def _by_name(rows: Sequence[Any]) -> dict[str, Flow]:
     return {
         row.dag_id: Flow(
             row.dag_id,
-            _condition(row.extra),
+            _parsed(row.extra),
             bool(row.is_paused),
             bool(row.broken),
             row.run_id,
@@ -171,8 +182,15 @@ def _by_name(rows: Sequence[Any]) -> dict[str, Flow]:
     }
 
 
-def _condition(extra: Any) -> Condition | None:
+def _parsed(extra: Any) -> Parsed | None:
+    return _parse(json.dumps(extra))
+
+
+# everybody who looks has the same again, every few seconds
+@lru_cache(maxsize=8192)
+def _parse(extra: str) -> Parsed | None:
     try:
-        return condition_of_asset(extra)
+        condition = condition_of_asset(json.loads(extra))
     except BadInput:
         return None
+    return Parsed(condition, condition.text, condition.sources)

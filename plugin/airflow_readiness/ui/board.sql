@@ -1,4 +1,5 @@
--- What a screen of the board asks, each in one statement. Lists are JSON; instants in it are ISO 8601.
+-- What a screen of the board asks, each in one statement. Lists are JSON (json, not jsonb: it is only written
+-- once, and read by Python); instants in it are ISO 8601.
 
 -- name: board_date
 -- Tonight, or another date: every source that is judged for it, every flow, and who is at work. When a source
@@ -14,10 +15,10 @@ with usual as materialized (
 )
 select d.timezone, clock_timestamp() as now,
        (select max(published_at) from readiness.launch) as last_event_at,
-       coalesce((select jsonb_object_agg(part, jsonb_build_object('beat_at', beat_at, 'detail', detail))
+       coalesce((select json_object_agg(part, json_build_object('beat_at', beat_at, 'detail', detail))
                  from readiness.heartbeat), '{}') as beats,
-       array(
-           select jsonb_build_object(
+       to_json(array(
+           select json_build_object(
                'source', p.source, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
                'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
@@ -33,27 +34,27 @@ select d.timezone, clock_timestamp() as now,
            from readiness.processed_log as p
            left join usual as u using (source_database, source_table)
            where p.business_date = $1 and p.deadline_at is not null
-       ) as sources,
-       array(
-           select jsonb_build_object(
+       )) as sources,
+       to_json(array(
+           select json_build_object(
                'dag_id', f.dag_id, 'first_date', f.first_date, 'decided_at', l.decided_at,
                'published_at', l.published_at, 'verdict', l.evidence ->> 'verdict',
                'decision', l.decision,
-               'outcomes', (select jsonb_object_agg(s.key, s.value -> 'outcome')
+               'outcomes', (select json_object_agg(s.key, s.value -> 'outcome')
                             from jsonb_each(l.evidence -> 'sources') as s),
                'run_id', r.run_id)
            from readiness.flow as f
            left join readiness.launch as l on l.condition = f.condition and l.business_date = $1
            left join readiness.launch_run as r on r.dag_id = f.dag_id and r.business_date = $1
            where f.gone_at is null
-       ) as flows
+       )) as flows
 from readiness.deployment as d;
 
 -- name: board_health
 -- Who is at work.
 select d.timezone, clock_timestamp() as now,
        (select max(published_at) from readiness.launch) as last_event_at,
-       coalesce((select jsonb_object_agg(part, jsonb_build_object('beat_at', beat_at, 'detail', detail))
+       coalesce((select json_object_agg(part, json_build_object('beat_at', beat_at, 'detail', detail))
                  from readiness.heartbeat), '{}') as beats
 from readiness.deployment as d;
 
@@ -61,12 +62,12 @@ from readiness.deployment as d;
 -- The tab of a flow: $1 the flow, $2 the date, $3 its sources, $4 the last of thirty days.
 select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression, f.first_date, f.paused, f.broken,
        f.gone_at, l.decided_at, l.published_at, l.decision, l.evidence, r.run_id, r.dag_id is not null as looked_for,
-       coalesce((select jsonb_object_agg(part, jsonb_build_object('beat_at', beat_at, 'detail', detail))
+       coalesce((select json_object_agg(part, json_build_object('beat_at', beat_at, 'detail', detail))
                  from readiness.heartbeat), '{}') as beats,
        (select count(*)::integer from readiness.launch_run as m
         where m.dag_id = $1 and m.run_id is null) as dropped,
-       array(
-           select jsonb_build_object(
+       to_json(array(
+           select json_build_object(
                'source', c.source, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
                'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
@@ -76,7 +77,7 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
                'usual_at', ($2::date::timestamp + u.usual) at time zone d.timezone,
                'slow_at', ($2::date::timestamp + u.slow) at time zone d.timezone,
                'last_logs', array(
-                   select jsonb_build_object('logged_at', g.logged_at, 'load_id', left(g.load_id, 200),
+                   select json_build_object('logged_at', g.logged_at, 'load_id', left(g.load_id, 200),
                                              'row_count', g.row_count, 'fm_table', g.fm_table)
                    from (
                        (select * from readiness.source_log
@@ -97,16 +98,16 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
            cross join lateral readiness.usual_arrival(
                split_part(c.source, '.', 1), split_part(c.source, '.', 2), $2) as u
            order by c.source
-       ) as sources,
-       array(
-           select jsonb_build_object('at', a.at, 'action', a.action, 'done_by', a.done_by, 'reason', a.reason,
+       )) as sources,
+       to_json(array(
+           select json_build_object('at', a.at, 'action', a.action, 'done_by', a.done_by, 'reason', a.reason,
                                      'source', a.source, 'dag_id', a.dag_id, 'detail', a.detail)
            from readiness.audit as a
            where a.business_date = $2 and (a.source = any ($3) or a.dag_id = $1)
            order by a.audit_id
-       ) as by_hand,
-       array(
-           select jsonb_build_object(
+       )) as by_hand,
+       to_json(array(
+           select json_build_object(
                'day', n.day, 'decided_at', nl.decided_at, 'decision', nl.decision, 'run_id', nr.run_id,
                'due', w.due, 'without', w.without,
                'missed', w.missed, 'late_by', w.late_by)
@@ -129,7 +130,7 @@ select d.timezone, clock_timestamp() as now, f.dag_id, f.condition, f.expression
                    on e.past and p.source = o.key and p.business_date = n.day
            ) as w on true
            order by n.day
-       ) as days
+       )) as days
 from readiness.deployment as d
 left join readiness.flow as f on f.dag_id = $1
 left join readiness.launch as l on l.condition = f.condition and l.business_date = $2
@@ -138,11 +139,11 @@ left join readiness.launch_run as r on r.dag_id = $1 and r.business_date = $2;
 -- name: board_source
 -- The page of a source: $1 its database, $2 its table, $3 today. Its last log rows are those of this month.
 select d.timezone, clock_timestamp() as now,
-       coalesce((select jsonb_object_agg(part, jsonb_build_object('beat_at', beat_at, 'detail', detail))
+       coalesce((select json_object_agg(part, json_build_object('beat_at', beat_at, 'detail', detail))
                  from readiness.heartbeat), '{}') as beats,
        exists (select from readiness.processed_log
                where source_database = $1 and source_table = $2) as judged,
-       jsonb_build_object(
+       json_build_object(
            'source', $1::text || '.' || $2::text, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
            'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
            'window_end', p.window_end, 'last_log_at', p.last_log_at, 'known_at', p.changed_at,
@@ -151,10 +152,10 @@ select d.timezone, clock_timestamp() as now,
            'usual', extract(epoch from u.usual), 'slow', extract(epoch from u.slow),
            'usual_at', ($3::date::timestamp + u.usual) at time zone d.timezone,
            'slow_at', ($3::date::timestamp + u.slow) at time zone d.timezone) as today,
-       array(
-           select jsonb_build_object(
+       to_json(array(
+           select json_build_object(
                'what', h.what, 'valid_from', h.valid_from, 'valid_to', h.valid_to, 'set_by', h.set_by,
-               'scope', h.scope) || h.said
+               'scope', h.scope)::jsonb || h.said
            from (
                (select 'settings' as what, s.valid_from, s.valid_to, s.set_by, s.scope,
                        jsonb_build_object('deadline', to_char(s.deadline, 'HH24:MI'),
@@ -173,9 +174,9 @@ select d.timezone, clock_timestamp() as now,
                 order by o.valid_from desc limit 50)
            ) as h
            order by h.valid_from desc, h.what
-       ) as history,
-       array(
-           select jsonb_build_object('logged_at', g.logged_at, 'load_id', left(g.load_id, 200),
+       )) as history,
+       to_json(array(
+           select json_build_object('logged_at', g.logged_at, 'load_id', left(g.load_id, 200),
                                      'row_count', g.row_count, 'fm_table', g.fm_table,
                                      'business_date', g.business_date)
            from (
@@ -190,9 +191,9 @@ select d.timezone, clock_timestamp() as now,
                 order by logged_at desc limit 20)
            ) as g
            order by g.logged_at desc limit 20
-       ) as last_logs,
-       array(
-           select jsonb_build_object('date', a.business_date, 'ready_at', a.ready_at, 'deadline_at', a.deadline_at,
+       )) as last_logs,
+       to_json(array(
+           select json_build_object('date', a.business_date, 'ready_at', a.ready_at, 'deadline_at', a.deadline_at,
                                      'state', a.state)
            from (
                select business_date, ready_at, deadline_at, state from readiness.processed_log
@@ -204,7 +205,7 @@ select d.timezone, clock_timestamp() as now,
                  and business_date between $3::date - 89 and $3
            ) as a
            order by a.business_date
-       ) as arrivals
+       )) as arrivals
 from readiness.deployment as d
 left join readiness.processed_log as p on p.source_database = $1 and p.source_table = $2
     and p.business_date = $3 and p.deadline_at is not null
@@ -219,11 +220,11 @@ with waiting as materialized (
     where f.gone_at is null and f.first_date <= $2 and f.sources @> array[$1::text]
 )
 select d.timezone, clock_timestamp() as now,
-       array(select jsonb_build_object('dag_id', dag_id, 'expression', expression, 'paused', paused,
+       to_json(array(select json_build_object('dag_id', dag_id, 'expression', expression, 'paused', paused,
                                        'broken', broken, 'decided_at', decided_at)
-             from waiting order by dag_id) as flows,
-       array(
-           select jsonb_build_object(
+             from waiting order by dag_id)) as flows,
+       to_json(array(
+           select json_build_object(
                'source', p.source, 'state', p.state, 'log_count', p.log_count, 'needed', p.needed,
                'ready_at', p.ready_at, 'deadline_at', p.deadline_at, 'window_start', p.window_start,
                'configured', p.setting_id is not null, 'by_hand', p.by_hand,
@@ -231,5 +232,5 @@ select d.timezone, clock_timestamp() as now,
            from readiness.processed_log as p
            where p.business_date = $2 and p.deadline_at is not null
              and (p.source = $1 or p.source in (select unnest(sources) from waiting))
-       ) as sources
+       )) as sources
 from readiness.deployment as d;

@@ -12,8 +12,8 @@ from airflow_readiness.diagnosis import Health, Problem
 from airflow_readiness.errors import BadInput
 from airflow_readiness.operating.why import answer_of
 from airflow_readiness.store.store import Row
-from airflow_readiness.ui.airflow_side import Flow
-from airflow_readiness.ui.flow_state import Asked, Launched, against, stands
+from airflow_readiness.ui.airflow_side import Flow, Parsed
+from airflow_readiness.ui.flow_state import Asked, Launched, Standing, against
 from airflow_readiness.ui.pool import Answer
 from airflow_readiness.ui.seen import Now, Source, instant, now_of, said, sources_of
 from airflow_readiness.ui.tree import tree
@@ -24,7 +24,7 @@ DAYS = 30
 
 def flow_of(
     flow: Flow,
-    condition: Condition,
+    waits_for: Parsed,
     day: dt.date,
     answer: Answer,
     health: Health | None,
@@ -36,9 +36,10 @@ def flow_of(
     """The answer to ``api/flows/{dag_id}`` for a DAG that is a flow."""
     now = now_of(answer, zone)
     row: Row = answer.row or {"dag_id": None, "sources": (), "by_hand": (), "days": (), "dropped": 0}
-    sources = sources_of(row["sources"], day)
-    asked = _asked(flow, condition, day, row, sources)
-    how = stands(asked, now)
+    sources = sources_of(row["sources"], day, now)
+    asked = _asked(flow, waits_for, day, row, sources)
+    how = Standing(now).of(asked)
+    condition = waits_for.condition
     return {
         "dag_id": flow.dag_id,
         "consumer": True,
@@ -49,7 +50,7 @@ def flow_of(
         "sentence": how.sentence,
         "why": _why(flow, condition, day, row, sources, now.clock, health),
         "condition": tree(condition),
-        "sources": {name: _source_json(source, now, can_act=source_acts) for name, source in sources.items()},
+        "sources": {name: _source_json(source, can_act=source_acts) for name, source in sources.items()},
         "deadline_at": said(how.deadline_at),
         "launch": _launch_json(row, asked),
         "run": {"run_id": asked.run_id, "state": flow.run_state} if asked.run_id else None,
@@ -63,7 +64,7 @@ def flow_of(
     }
 
 
-def _asked(flow: Flow, condition: Condition, day: dt.date, row: Row, sources: Mapping[str, Source]) -> Asked:
+def _asked(flow: Flow, waits_for: Parsed, day: dt.date, row: Row, sources: Mapping[str, Source]) -> Asked:
     known = row["dag_id"] is not None
     launch = None
     if known and row["decided_at"]:
@@ -75,7 +76,8 @@ def _asked(flow: Flow, condition: Condition, day: dt.date, row: Row, sources: Ma
     return Asked(
         flow.dag_id,
         day,
-        condition,
+        waits_for.condition,
+        waits_for.text,
         first_date,
         launch,
         run_id,
@@ -83,6 +85,7 @@ def _asked(flow: Flow, condition: Condition, day: dt.date, row: Row, sources: Ma
         flow.paused,
         flow.broken,
         sources,
+        len(waits_for.sources),
     )
 
 
@@ -112,10 +115,10 @@ def _why(
         return []
 
 
-def _source_json(source: Source, now: Now, *, can_act: bool) -> dict[str, Any]:
+def _source_json(source: Source, *, can_act: bool) -> dict[str, Any]:
     logs = [{**log, "logged_at": said(instant(log["logged_at"]))} for log in source.row["last_logs"]]
     return {
-        **source.to_json(now, can_act=can_act),
+        **source.to_json(can_act=can_act),
         "last_logs": logs,
         "known_at": said(source.row["known_at"]),
     }
@@ -137,7 +140,7 @@ def _day_json(each: Row, row: Row, now: Now) -> dict[str, Any]:
     late_by = None
     against = each["decision"] in ("skipped", "failed") and each["run_id"] is None
     if each["decided_at"] is None:
-        waits = row["first_date"] is not None and row["first_date"] <= day <= now.clock.today
+        waits = row["first_date"] is not None and row["first_date"] <= day <= now.today
         state = "waiting" if waits and row["gone_at"] is None else "no_run"
     elif not each["due"]:
         state = "not_due"

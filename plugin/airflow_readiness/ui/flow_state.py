@@ -53,6 +53,8 @@ class Asked:
     dag_id: str
     day: dt.date
     condition: Condition
+    #: its canonical text
+    text: str
     #: none: our Postgres does not know the flow (yet), or cannot be read
     first_date: dt.date | None
     launch: Launched | None
@@ -61,6 +63,8 @@ class Asked:
     paused: bool
     broken: bool
     sources: Mapping[str, Source]
+    #: of sources, those of which nothing is known among them
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +79,60 @@ class Stands:
     slack: float
 
 
-def stands(asked: Asked, now: Now) -> Stands:
-    """How it stands."""
-    deadline_at = _latest(asked, now)
-    state = _state(asked, now)
-    if asked.launch or asked.run_id or state == "not_due":
-        return Stands(state, _sentence(asked, now, state, deadline_at), deadline_at, float("inf"))
-    return Stands(
-        state, _sentence(asked, now, state, deadline_at), deadline_at, _slack(asked, now, deadline_at)
-    )
+class Standing:
+    """How the flows of one page stand: what several have in common is judged once."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._judged: dict[str, Launch] = {}
+        self._latest: dict[str, dt.datetime | None] = {}
+        self._before: dict[str, Readiness] = {}
+
+    def of(self, asked: Asked) -> Stands:
+        """How this one stands."""
+        if asked.launch or asked.run_id:
+            deadline_at = self._at_the_latest(asked)
+            state = _launched_state(asked, asked.launch) if asked.launch else "ready"
+            return Stands(state, _sentence(asked, self._now, state, None, None), deadline_at, float("inf"))
+        judged = self._judge(asked)
+        state = _state(asked, self._now, judged)
+        sentence = _sentence(asked, self._now, state, judged, judged.due_at)
+        slack = float("inf") if state == "not_due" else _slack(asked, self._now, judged.due_at)
+        return Stands(state, sentence, judged.due_at, slack)
+
+    def _judge(self, asked: Asked) -> Launch:
+        if (found := self._judged.get(asked.text)) is None:
+            known = {name: source.readiness for name, source in asked.sources.items() if source.readiness}
+            found = self._judged[asked.text] = judge(asked.condition, known, asked.day, self._now.clock)
+        return found
+
+    def _at_the_latest(self, asked: Asked) -> dt.datetime | None:
+        """As it was before anything came."""
+        if asked.text not in self._latest:
+            known = {
+                name: self._as_it_was(name, source.readiness)
+                for name, source in asked.sources.items()
+                if source.readiness
+            }
+            self._latest[asked.text] = judge(asked.condition, known, asked.day, self._now.clock).due_at
+        return self._latest[asked.text]
+
+    def _as_it_was(self, name: str, known: Readiness) -> Readiness:
+        if name not in self._before:
+            self._before[name] = replace(known, state=State.WAITING, ready_at=None)
+        return self._before[name]
 
 
-def _state(asked: Asked, now: Now) -> str:
-    if asked.launch:
-        return _launched_state(asked, asked.launch)
-    if asked.run_id:
-        # our Postgres cannot say why
-        return "ready"
+def _state(asked: Asked, now: Now, judged: Launch) -> str:
     if asked.first_date is None:
         return "unknown"
     if asked.day < asked.first_date:
         return "not_due"
     if not now.watched:
         return "unknown"
-    if _due(asked, now).decided_at:
-        return "ready" if _due(asked, now).starts else "skipped"
-    states = {source.state(now) for source in _awaited(asked)}
+    if judged.decided_at:
+        return "ready" if judged.starts else "skipped"
+    states = {source.state for source in _awaited(asked)}
     return next((worst for worst in _WORST if worst in states), "waiting")
 
 
@@ -113,14 +145,6 @@ def _launched_state(asked: Asked, launch: Launched) -> str:
     return "late" if all(each and each.state is State.LATE for each in known) else "missed"
 
 
-def _due(asked: Asked, now: Now) -> Launch:
-    return judge(asked.condition, _known(asked), asked.day, now.clock)
-
-
-def _known(asked: Asked) -> dict[str, Readiness]:
-    return {name: source.readiness for name, source in asked.sources.items() if source.readiness}
-
-
 def _awaited(asked: Asked) -> list[Source]:
     """The sources that are still to come."""
     return [
@@ -130,14 +154,6 @@ def _awaited(asked: Asked) -> list[Source]:
     ]
 
 
-def _latest(asked: Asked, now: Now) -> dt.datetime | None:
-    known = _known(asked)
-    if asked.launch or asked.run_id:
-        # as it was before anything came
-        known = {name: replace(each, state=State.WAITING, ready_at=None) for name, each in known.items()}
-    return judge(asked.condition, known, asked.day, now.clock).due_at
-
-
 def _slack(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> float:
     if deadline_at is None:
         return float("inf")
@@ -145,16 +161,18 @@ def _slack(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> float:
     return (deadline_at - max([now.clock.now, *usual])).total_seconds()
 
 
-def _sentence(asked: Asked, now: Now, state: str, deadline_at: dt.datetime | None) -> str:
+def _sentence(
+    asked: Asked, now: Now, state: str, judged: Launch | None, deadline_at: dt.datetime | None
+) -> str:
     also = ""
     if asked.paused and not asked.run_id:
         also = " It is paused: it starts once it is unpaused."
     elif asked.broken and not asked.run_id:
         also = " Its file is broken or gone: it starts once it is mended."
-    return _what(asked, now, state, deadline_at) + also
+    return _what(asked, now, state, judged, deadline_at) + also
 
 
-def _what(asked: Asked, now: Now, state: str, deadline_at: dt.datetime | None) -> str:
+def _what(asked: Asked, now: Now, state: str, judged: Launch | None, deadline_at: dt.datetime | None) -> str:
     if asked.launch:
         return _launched(asked, asked.launch, now)
     if asked.run_id:
@@ -169,7 +187,7 @@ def _what(asked: Asked, now: Now, state: str, deadline_at: dt.datetime | None) -
         return f"It is judged from {asked.first_date} on."
     if not now.watched:
         return "Nobody has looked for too long: whether its sources are there is not known."
-    if _due(asked, now).decided_at:
+    if judged and judged.decided_at:
         return "It is due: the launch is made with the processor's next step."
     return _waiting(asked, now, deadline_at)
 
@@ -184,7 +202,7 @@ def _launched(asked: Asked, launch: Launched, now: Now) -> str:
     if not without:
         skipped = [name for name, outcome in launch.outcomes.items() if outcome == "skipped"]
         return f"Started at {at}" + (f", {_names(skipped)} skipped by hand." if skipped else ": all was ready.")
-    came = [name for name in without if name in asked.sources and asked.sources[name].state(now) == "late"]
+    came = [name for name in without if name in asked.sources and asked.sources[name].state == "late"]
     later = f"; {_names(came)} came later." if came else "."
     deadline = "" if launch.verdict == "ready" else ", at its deadline"
     return f"Started at {at}{deadline}, without {_names(without)}{later}"
@@ -197,7 +215,7 @@ def _waiting(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> str:
     told = ", ".join([_tell(source, now) for source in awaited[:_NAMED]])
     if len(awaited) > _NAMED:
         told += f", and {len(awaited) - _NAMED} more"
-    sentence = f"Waiting for {len(awaited)} of {len(asked.condition.sources)}: {told}"
+    sentence = f"Waiting for {len(awaited)} of {asked.number}: {told}"
     if deadline_at is None:
         return f"{sentence}."
     left = (deadline_at - now.clock.now).total_seconds()

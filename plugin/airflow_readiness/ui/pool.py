@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import logging
 import time
 from collections import OrderedDict
@@ -167,6 +168,7 @@ async def _dsn() -> dict[str, Any]:
 async def _make() -> asyncpg.Pool:
     async def ready(connection: asyncpg.Connection) -> None:
         await prepare(connection)
+        await connection.set_type_codec("json", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
         await check_schema(connection)
 
     return await asyncpg.create_pool(

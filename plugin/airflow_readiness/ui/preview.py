@@ -13,7 +13,7 @@ from airflow_readiness.core.condition import from_json
 from airflow_readiness.core.state import Action, ByHand, Readiness, State
 from airflow_readiness.operating.known import judge
 from airflow_readiness.store.store import Row
-from airflow_readiness.ui.seen import Source, instant, sources_of
+from airflow_readiness.ui.seen import Now, Source, instant, sources_of
 
 SourceAction: TypeAlias = Literal["mark-ready", "skip", "extend"]
 FlowAction: TypeAlias = Literal["publish", "rerun"]
@@ -53,7 +53,7 @@ def of_source(
     :param readable: flows that the user may know of
     """
     clock = Clock(row["timezone"], row["now"])
-    sources = sources_of(row["sources"], day)
+    sources = sources_of(row["sources"], day, Now(clock, {}, {}, None, True, clock.today))
     waiting = [flow for flow in row["flows"] if instant(flow["decided_at"]) is None]
     cli = f"airflow readiness {action} {shlex.quote(name)} --date {day}"
     if action == "extend":

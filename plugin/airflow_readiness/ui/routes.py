@@ -123,11 +123,11 @@ async def flow(
     """The tab of a DAG."""
     theirs = await asyncio.to_thread(airflow_side.one_flow, dag_id, day)
     found = theirs.flows.get(dag_id)
-    if found is None or found.condition is None:
+    if found is None or found.waits_for is None:
         return JSONResponse({"dag_id": dag_id, "consumer": False})
-    condition = found.condition
+    waits_for = found.waits_for
     answer, can_act = await asyncio.gather(
-        owner.ours.read("board_flow", dag_id, day, condition.sources, last),
+        owner.ours.read("board_flow", dag_id, day, waits_for.sources, last),
         asyncio.to_thread(access.may_change_dag, dag_id, user),
     )
     # problems of the whole deployment name other flows
@@ -136,7 +136,7 @@ async def flow(
         lambda: JSONResponse(
             flow_of(
                 found,
-                condition,
+                waits_for,
                 day,
                 answer,
                 without_names(health) if health else None,

@@ -28,7 +28,7 @@ def instant(value: str | None) -> dt.datetime | None:
 
 def said(value: dt.datetime | None) -> str | None:
     """An instant as the board's JSON has it: ``2026-11-22T05:40:00Z``."""
-    return f"{value.astimezone(dt.timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if value else None
+    return value.astimezone(dt.timezone.utc).isoformat(timespec="seconds")[:19] + "Z" if value else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,10 @@ class Now:
     beats: Mapping[str, dt.datetime]
     details: Mapping[str, Mapping[str, Any]]
     stale: Stale | None
-
-    @property
-    def watched(self) -> bool:
-        """Whether the processor, or the registrar that stands in for it, has been at work lately."""
-        return any(
-            part in self.beats and (self.clock.now - self.beats[part]).total_seconds() <= SILENT[part]
-            for part in ("processor", "registrar")
-        )
+    #: whether the processor, or the registrar that stands in for it, has been at work lately
+    watched: bool
+    #: the date on that clock
+    today: dt.date
 
     def stale_json(self) -> dict[str, Any] | None:
         """As the board's JSON says it."""
@@ -60,16 +56,17 @@ def now_of(answer: Answer, zone: str) -> Now:
     The clock is that of Postgres, and goes on when it cannot be read any more.
     """
     if answer.row is None:
-        return Now(Clock(zone, dt.datetime.now(dt.timezone.utc)), {}, {}, answer.stale)
+        clock = Clock(zone, dt.datetime.now(dt.timezone.utc))
+        return Now(clock, {}, {}, answer.stale, watched=False, today=clock.today)
     row = answer.row
-    age = dt.timedelta(seconds=time.monotonic() - answer.read_at)
-    beats = row["beats"]
-    return Now(
-        Clock(row["timezone"], row["now"] + age),
-        {part: dt.datetime.fromisoformat(beat["beat_at"]) for part, beat in beats.items()},
-        {part: beat["detail"] for part, beat in beats.items()},
-        answer.stale,
+    clock = Clock(row["timezone"], row["now"] + dt.timedelta(seconds=time.monotonic() - answer.read_at))
+    beats = {part: dt.datetime.fromisoformat(beat["beat_at"]) for part, beat in row["beats"].items()}
+    watched = any(
+        part in beats and (clock.now - beats[part]).total_seconds() <= SILENT[part]
+        for part in ("processor", "registrar")
     )
+    details = {part: beat["detail"] for part, beat in row["beats"].items()}
+    return Now(clock, beats, details, answer.stale, watched, clock.today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,8 @@ class Source:
     known: Known
     #: what else the row said; instants of ``_INSTANTS`` are instants
     row: Mapping[str, Any]
+    #: one of the board's states
+    state: str
 
     @property
     def readiness(self) -> Readiness | None:
@@ -90,26 +89,13 @@ class Source:
         """When it usually is there, on this date."""
         return instant(self.row.get("usual_at"))
 
-    def state(self, now: Now) -> str:
-        """One of the board's states."""
-        at, readiness = now.clock.now, self.readiness
-        if readiness is None:
-            coming = self.known.business_date > now.clock.today
-            return "waiting" if coming and now.watched else "unknown"
-        if readiness.state is State.WAITING:
-            if not now.watched or (at - readiness.deadline_at).total_seconds() > _JUDGED:
-                return "unknown"
-            if not readiness.configured and not self.known.at_risk(at):
-                return "not_configured"
-        return self.known.state(at).replace(" ", "_")
-
-    def to_json(self, now: Now, *, can_act: bool) -> dict[str, Any]:
+    def to_json(self, *, can_act: bool) -> dict[str, Any]:
         """The board's ``<source>``."""
         known = self.readiness
         return {
             "name": self.known.source,
             "business_date": self.known.business_date.isoformat(),
-            "state": self.state(now),
+            "state": self.state,
             "log_count": known.log_count if known else 0,
             "needed": known.needed if known else None,
             "ready_at": said(known.ready_at) if known else None,
@@ -127,23 +113,41 @@ class Source:
         }
 
 
-def source_of(row: Row, day: dt.date) -> Source:
+def source_of(row: Row, day: dt.date, now: Now) -> Source:
     """An entry of ``sources`` of ``board.sql``."""
-    typed = {**row, **{name: instant(row.get(name)) for name in _INSTANTS}, "business_date": day}
-    usual, slow = (_duration(row.get(name)) for name in ("usual", "slow"))
-    usually = {"samples": row.get("samples", 0), "usual": usual, "slow": slow}
-    return Source(known_of({**typed, **usually, "slow_at": instant(row.get("slow_at"))}), typed)
+    typed = {**row, "business_date": day, "slow_at": instant(row.get("slow_at"))}
+    for name in _INSTANTS:
+        typed[name] = instant(row.get(name))
+    for name in ("usual", "slow"):
+        typed[name] = _duration(row.get(name))
+    typed.setdefault("samples", 0)
+    known = known_of(typed)
+    return Source(known, typed, _state(known, now))
 
 
-def sources_of(rows: Iterable[Row], day: dt.date) -> dict[str, Source]:
+def sources_of(rows: Iterable[Row], day: dt.date, now: Now) -> dict[str, Source]:
     """Those of a date, by name."""
-    return {row["source"]: source_of(row, day) for row in rows}
+    return {row["source"]: source_of(row, day, now) for row in rows}
 
 
-def unseen(name: str, day: dt.date) -> Source:
+def unseen(name: str, day: dt.date, now: Now) -> Source:
     """A source of which nothing is known."""
     row = {"source": name, "business_date": day, "window_start": None}
-    return Source(Known(name, day, None, None, Usual(0, None, None, None)), row)
+    known = Known(name, day, None, None, Usual(0, None, None, None))
+    return Source(known, row, _state(known, now))
+
+
+def _state(known: Known, now: Now) -> str:
+    readiness = known.readiness
+    if readiness is None:
+        return "waiting" if known.business_date > now.today and now.watched else "unknown"
+    if readiness.state is not State.WAITING:
+        return known.state(now.clock.now).replace(" ", "_")
+    if not now.watched or (now.clock.now - readiness.deadline_at).total_seconds() > _JUDGED:
+        return "unknown"
+    if known.at_risk(now.clock.now):
+        return "at_risk"
+    return "waiting" if readiness.configured else "not_configured"
 
 
 def _duration(seconds: float | None) -> dt.timedelta | None:

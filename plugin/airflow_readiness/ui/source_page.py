@@ -21,7 +21,7 @@ def source_page(
     known = row is not None and (row["judged"] or row["history"])
     if not asked.theirs.flows and row is not None and not known:
         return None
-    today = source_of(row["today"], day) if row else None
+    today = source_of(row["today"], day, now) if row else None
     history = [_setting(each) for each in row["history"]] if row else []
     return {
         "name": asked.name,
@@ -29,7 +29,7 @@ def source_page(
         "timezone": now.clock.zone,
         "settings": _in_force(history),
         "history": history,
-        "today": today.to_json(now, can_act=asked.can_act) if today else None,
+        "today": today.to_json(can_act=asked.can_act) if today else None,
         "last_logs": [{**log, "logged_at": said(instant(log["logged_at"]))} for log in row["last_logs"]]
         if row
         else [],
@@ -68,22 +68,22 @@ def _flows(
     known = {asked.name: today.readiness} if today and today.readiness else {}
 
     def due(flow: Flow) -> dt.datetime | None:
-        if flow.condition is None:
+        if flow.waits_for is None:
             return None
-        return judge(flow.condition, known, day, now.clock).due_at or (
+        return judge(flow.waits_for.condition, known, day, now.clock).due_at or (
             today.readiness.deadline_at if today and today.readiness else None
         )
 
     rows = [
         (due(flow), flow)
         for flow in asked.theirs.flows.values()
-        if flow.dag_id in rights.readable and flow.condition
+        if flow.dag_id in rights.readable and flow.waits_for
     ]
     rows.sort(key=lambda each: (each[0] is None, each[0], each[1].dag_id))
     return [
         {
             "dag_id": flow.dag_id,
-            "condition": flow.condition.text if flow.condition else "",
+            "condition": flow.waits_for.text if flow.waits_for else "",
             "deadline_at": said(at),
             "paused": flow.paused,
         }

@@ -62,8 +62,16 @@ class Hiding(SimpleAuthManager):
         return super().is_authorized_asset(method=method, user=user, details=details)
 
 
-def options(server: Postgres, database: str, folder: Path) -> dict[str, str]:
-    """The environment of that Airflow."""
+def place(server: Postgres, database: str) -> dict[str, str]:
+    """The environment that says where Airflow's metadata are."""
+    return {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": server.uri(database, "postgresql+psycopg2"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": server.uri(database, "postgresql+asyncpg"),
+    }
+
+
+def options(folder: Path) -> dict[str, str]:
+    """The rest of the environment of that Airflow."""
     users = ",".join(f"{name}:{role}" for name, role in ROLES.items())
     named = {
         "CORE__AUTH_MANAGER": f"{__name__}.{Hiding.__name__}",
@@ -72,8 +80,6 @@ def options(server: Postgres, database: str, folder: Path) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": users,
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
-        "DATABASE__SQL_ALCHEMY_CONN": server.uri(database, "postgresql+psycopg2"),
-        "DATABASE__SQL_ALCHEMY_CONN_ASYNC": server.uri(database, "postgresql+asyncpg"),
         "API__SECRET_KEY": secrets.token_hex(32),
         "API_AUTH__JWT_SECRET": secrets.token_hex(32),
     }
@@ -81,7 +87,7 @@ def options(server: Postgres, database: str, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -95,12 +101,12 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def metadata(server: Postgres, database: str, folder: Path) -> Iterator[None]:
-    """Airflow's tables, in a database that is there."""
+def metadata(server: Postgres, database: str) -> Iterator[None]:
+    """Airflow's tables, in a database that is there; Airflow uses it until the end."""
     from airflow import settings
     from airflow.utils.db import initdb
 
-    with _environment(options(server, database, folder)), warnings.catch_warnings():
+    with environment(place(server, database)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _reconnect()
         initdb()

@@ -19,7 +19,14 @@ from airflow_readiness.config import Config
 from airflow_readiness.demo.servers import Postgres
 from airflow_readiness.store.store import Store
 from airflow_readiness.ui.board import Board
-from tests.integration.board.airflow_app import application, metadata, read_dags, token
+from tests.integration.board.airflow_app import (
+    application,
+    environment,
+    metadata,
+    options,
+    read_dags,
+    token,
+)
 from tests.integration.board.client import Client
 from tests.integration.board.world import World
 
@@ -31,7 +38,7 @@ def airflow(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The app of Airflow; three flows and one other DAG are in its metadata."""
     asyncio.run(_admin(postgres, f'create database "{DATABASE}"'))
     folder = tmp_path_factory.mktemp("board")
-    with metadata(postgres, DATABASE, folder), application() as app:
+    with environment(options(folder)), metadata(postgres, DATABASE), application() as app:
         read_dags(folder)
         yield app
     asyncio.run(_admin(postgres, f'drop database "{DATABASE}" with (force)'))
