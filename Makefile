@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: demo test check faults bench clean install dbt help
+.PHONY: demo test check faults bench screenshots clean install dbt help
 
 help:
 	@echo "make demo    watch a flow start two seconds after a log row, and another at its deadline"
@@ -12,6 +12,7 @@ help:
 	@echo "make check   formatting, linting, types, import contracts"
 	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
 	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path)"
+	@echo "make screenshots  the board in both themes, into docs/ (needs Chromium)"
 	@echo "make dbt     dbt, in a .venv-dbt of its own"
 	@echo "make clean   remove .venv, .venv-dbt and .demo"
 
@@ -52,6 +53,9 @@ faults: install
 
 bench: install
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick --out .bench) $(BENCH)
+
+screenshots: install
+	$(BIN)/python -m tests.e2e.browser.screenshots --out docs
 
 clean:
 	rm -rf $(VENV) .venv-dbt .demo .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

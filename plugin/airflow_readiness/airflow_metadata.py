@@ -217,18 +217,26 @@ def start_run(dag_id: str, partition_key: str, conf: dict[str, Any], rerun: int 
 
 
 def start_again(
-    dag_id: str, partition_key: str, conf: dict[str, Any], *, run_id: str, by: str, note: str
+    dag_id: str,
+    partition_key: str,
+    conf: dict[str, Any],
+    *,
+    run_id: str,
+    by: str,
+    note: str,
+    by_ui: bool = False,
 ) -> None:
     """Start one flow for one date once more, because somebody asks for it; blocking.
 
     :param run_id: begins with ``manual__``
     :param by: the user, as Airflow shows it with the run
+    :param by_ui: whether that was in Airflow's UI
     """
     trigger_dag(
         dag_id=dag_id,
         run_id=run_id,
         run_type=DagRunType.MANUAL,
-        triggered_by=DagRunTriggeredByType.CLI,
+        triggered_by=DagRunTriggeredByType.UI if by_ui else DagRunTriggeredByType.CLI,
         triggering_user_name=by,
         partition_key=partition_key,
         conf=conf,

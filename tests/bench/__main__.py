@@ -24,13 +24,14 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import authoring, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
+from tests.bench import authoring, board, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
     "hub": hub.measure,
     "postgres": store.measure,
     "authoring": authoring.measure,
+    "board": board.measure,
     "triggerer": triggerer.measure,
     "dbt": dbt_manifest.measure,
     "airflow": in_airflow.measure,

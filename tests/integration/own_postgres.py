@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -42,6 +43,18 @@ class OwnPostgres:
     def restart(self, mode: str) -> None:
         """End it (``fast``: sessions are told; ``immediate``: as a crash) and start it again."""
         self.control("-m", mode, "-l", str(self.folder / "log"), "restart")
+
+    @contextlib.contextmanager
+    def stopped(self, mode: str = "fast") -> Iterator[None]:
+        """Not there; started again at the end."""
+        _, *words = shlex.split((self.folder / "postmaster.opts").read_text())
+        at = words.index("-D")
+        options = shlex.join(words[:at] + words[at + 2 :])
+        self.control("-m", mode, "stop")
+        try:
+            yield
+        finally:
+            self.control("-l", str(self.folder / "log"), "-o", options, "start")
 
     def processes(self) -> list[psutil.Process]:
         """The postmaster and its children."""

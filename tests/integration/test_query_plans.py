@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -21,12 +20,11 @@ from airflow_readiness.demo.servers import Postgres
 from airflow_readiness.store.migrate import upgrade
 from airflow_readiness.store.store import Store, open_store
 from tests.history import live_through
+from tests.integration.scans import Scans, scans_of
 
 SOURCES = 200
 FLOWS = 100
 DAYS = 200
-#: The tables that grow for ever.
-HISTORY = ("fm_log", "processed_log", "launch", "launch_run")
 NOW, TODAY = "now", "today, twice"
 #: Each query, its arguments, and the indexes without which it would read a whole table.
 QUERIES: list[tuple[str, list[Any], list[str]]] = [
@@ -54,22 +52,13 @@ QUERIES: list[tuple[str, list[Any], list[str]]] = [
 KEYS = {"launch_pkey": "launch", "launch_run_pkey": "launch_run", "processed_log_pkey": "processed_log"}
 
 
-@dataclass(frozen=True, slots=True)
-class Scans:
-    """What a query did, by table and by index."""
+def serve(done: Scans, indexes: list[str]) -> bool:
+    """Whether no table is read whole, these are used, and some rows of each source or flow are looked at.
 
-    whole: dict[str, int]
-    by_index: dict[str, int]
-    #: entries of indexes that were looked at
-    entries: int
-
-    def serve(self, indexes: list[str]) -> bool:
-        """Whether no table is read whole, these are used, and some rows of each source or flow are looked at.
-
-        There are 200 000, 40 000 and twice 20 000.
-        """
-        whole = any(self.whole.values())
-        return not whole and set(indexes) <= set(self.by_index) and self.entries <= 10 * SOURCES + 70 * FLOWS
+    There are 200 000, 40 000 and twice 20 000.
+    """
+    whole = any(done.whole.values())
+    return not whole and set(indexes) <= set(done.by_index) and done.entries <= 10 * SOURCES + 70 * FLOWS
 
 
 @pytest.fixture(scope="module")
@@ -131,30 +120,8 @@ async def scans(store: Store, name: str, arguments: list[Any]) -> Scans:
     """Run a query; what it did."""
     now = await engine.clock(store)
     known = {NOW: now, TODAY: [now.date()] * 2}
-    before = await counted(store)
-    await store.fetch(name, *[known[each] if isinstance(each, str) else each for each in arguments])
-    after = await counted(store)
-    done = {
-        key: (after[key][0] - before[key][0], after[key][1] - before[key][1]) for key in after if key in before
-    }
-    return Scans(
-        {table: done[table][0] for table in HISTORY},
-        {index: number for index, (number, _) in done.items() if number and index not in HISTORY},
-        sum(entries for index, (_, entries) in done.items() if index not in HISTORY),
-    )
-
-
-async def counted(store: Store) -> dict[str, tuple[int, int]]:
-    rows = await store.connection.fetch(
-        "select c.relname, pg_stat_get_xact_numscans(c.oid) as scans, "
-        "       pg_stat_get_xact_tuples_returned(c.oid) as tuples "
-        "from pg_class as c left join pg_index as i on i.indexrelid = c.oid "
-        "where (c.relname = any ($1) or i.indrelid::regclass::text = any ($2)) "
-        "  and c.relnamespace = 'readiness'::regnamespace",
-        HISTORY,
-        [f"readiness.{table}" for table in HISTORY],
-    )
-    return {row["relname"]: (row["scans"], row["tuples"]) for row in rows}
+    given = [known[each] if isinstance(each, str) else each for each in arguments]
+    return await scans_of(store, store.fetch(name, *given))
 
 
 @pytest.mark.parametrize(("name", "arguments", "indexes"), QUERIES, ids=[name for name, _, _ in QUERIES])
@@ -162,7 +129,7 @@ async def test_it_reads_no_table_whole_and_uses_these_indexes(
     undone: Store, name: str, arguments: list[Any], indexes: list[str]
 ) -> None:
     done = await scans(undone, name, arguments)
-    assert done.serve(indexes), done
+    assert serve(done, indexes), done
 
 
 @pytest.mark.parametrize(
@@ -183,4 +150,4 @@ async def test_without_one_of_these_indexes_that_would_fail(
         # advance() names the key that it inserts by
         assert index == "processed_log_pkey"
     else:
-        assert not done.serve([index]), done
+        assert not serve(done, [index]), done

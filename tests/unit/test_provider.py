@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -10,6 +15,7 @@ from pathlib import Path
 import airflow
 import jsonschema
 import pytest
+from fastapi import FastAPI
 
 import airflow_readiness
 from airflow_readiness.mapper import SilentMapper
@@ -69,10 +75,48 @@ def test_the_plugin_is_found_once_with_its_mapper(plugin_class: type) -> None:
     assert plugin.partition_mappers == [SilentMapper]
 
 
-def test_the_app_of_the_plugin_has_no_route_that_a_stranger_could_ask(plugin_class: type) -> None:
+def test_the_app_of_the_plugin_describes_itself_to_nobody(plugin_class: type) -> None:
+    # who may ask which of its routes: tests/integration/board/test_strangers.py
     (app,) = plugin_class().fastapi_apps
     assert app["url_prefix"] == "/readiness"
+    paths = {route.path for route in app["app"].routes}
+    assert "/api/today" in paths
+    assert not paths & {"/openapi.json", "/docs", "/redoc"}
+
+
+def test_without_the_board_the_app_still_has_the_registrar(
+    plugin_class: type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_work = []
+
+    @asynccontextmanager
+    async def registrar() -> AsyncIterator[None]:
+        at_work.append(True)
+        yield
+
+    async def live(app: FastAPI) -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    monkeypatch.setattr("airflow_readiness.registrar.registrar", registrar)
+    # as if Airflow had moved what the board stands on
+    monkeypatch.setitem(sys.modules, "airflow_readiness.ui.app", None)
+    (app,) = plugin_class().fastapi_apps
     assert app["app"].routes == []
+    assert "the board cannot be built" in caplog.text
+    asyncio.run(live(app["app"]))
+    assert at_work == [True]
+
+
+def test_the_board_is_one_module_at_two_places_and_relative(plugin_class: type) -> None:
+    nav, tab = plugin_class().react_apps
+    assert (nav["destination"], tab["destination"]) == ("nav", "dag")
+    assert nav["nav_top_level"] is True
+    # a module is run once: under another name it would not be found
+    assert nav["name"] == tab["name"]
+    assert nav["url_route"] != tab["url_route"]
+    assert nav["bundle_url"] == tab["bundle_url"]
+    assert re.fullmatch(r"readiness/static/board\.js\?v=[0-9a-f]{12}", nav["bundle_url"])
 
 
 def test_the_distribution_has_the_version_of_the_package() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from airflow_readiness.core.clock import Clock, iso
-from airflow_readiness.core.condition import Moment, from_json
+from airflow_readiness.core.condition import Condition, Moment, from_json
 from airflow_readiness.core.document import Launch, load_launch
 from airflow_readiness.core.explain import explain
 from airflow_readiness.core.state import Outcome, Readiness
@@ -96,28 +96,44 @@ async def why(store: Store, flow: str, day: dt.date | None, check: Callable[[], 
     condition = from_json(row["expression"])
     names = list(condition.sources)
     known = [known_of(each) for each in await store.fetch("sources_of", names, day)]
-    by_hand = [_by_hand(each, day, clock) for each in await store.fetch("audit_of", names, flow, day)]
+    by_hand = await store.fetch("audit_of", names, flow, day)
+    problems = (await check()).problems if row["run_id"] is None else ()
+    return answer_of(row, condition, known, by_hand, problems, day, clock)
+
+
+def answer_of(
+    row: Row,
+    condition: Condition,
+    known: Sequence[Known],
+    by_hand: Iterable[Row],
+    problems: Iterable[Problem],
+    day: dt.date,
+    clock: Clock,
+) -> Why:
+    """The answer, by what was read.
+
+    :param row: of the query ``flow``
+    :param by_hand: rows of ``audit_of``
+    :param problems: of the deployment; those that matter are told
+    """
     readiness = _readiness(known)
     due = judge(condition, readiness, day, clock).decided_at is not None
     verdict, headline = _tell(row, day, clock, due=due)
-    problems: Iterable[Problem] = ()
-    if row["run_id"] is None:
-        problems = (each for each in (await check()).problems if each.severity != "info")
     launch = load_launch(row["evidence"]) if row["evidence"] else None
     # what its sources do not say: times of its own, so many of them, why it was skipped
     more = condition.own_times or "at_least" in condition.text or verdict in ("skipped", "failed")
     then = launch.sources if launch and verdict in ("skipped", "failed") else readiness
     conditions = explain(condition, then, Moment(clock.now, day, clock.zone)) if more else []
     return Why(
-        flow,
+        row["dag_id"],
         day,
         condition.text,
         verdict,
         headline,
         tuple(conditions),
         tuple(sorted((tell(each, clock) for each in known), key=lambda told: not told.takes)),
-        tuple(by_hand),
-        tuple(problems),
+        tuple(_by_hand(each, day, clock) for each in by_hand),
+        tuple(each for each in problems if each.severity != "info"),
         clock,
         launch,
         row["run_id"],

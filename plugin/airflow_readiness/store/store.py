@@ -115,7 +115,7 @@ def readiness_of(row: Row) -> Readiness:
     )
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
+async def prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
@@ -136,7 +136,7 @@ async def open_store(dsn: dict[str, Any], *, check: bool = True) -> AsyncIterato
         statement_cache_size=0,
     )
     try:
-        await _prepare(connection)
+        await prepare(connection)
         if check:
             await check_schema(connection)
         yield Store(connection)

@@ -39,6 +39,8 @@ flow("by_deadline", source("deadline.a") & source("deadline.b"), explain=True)
 flow("three_dates", source("three.a"), explain=True)
 flow("changed_settings", source("changed.a"))
 flow("lineage", source("lineage.a") & source("lineage.b"))
+for part in ("live", "acted", "calm"):
+    flow(f"board_{part}", source(f"board.{part}"))
 for part in ("postgres", "redis"):
     flow(f"outage_{part}", source(f"outage.{part}"))
 for number in range(20):
