@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAll, AssetAny, PartitionedAssetTimetable
+from airflow.sdk import Asset, IdentityMapper, PartitionedAssetTimetable
 
 from airflow_readiness.core.condition import Condition, from_json
 from airflow_readiness.core.names import LAUNCH_GROUP, launch_name, launch_uri
@@ -13,7 +13,7 @@ from airflow_readiness.expression import condition_of as condition_of
 from airflow_readiness.expression import source as source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from airflow.sdk.definitions.asset import BaseAsset
 
@@ -40,21 +40,13 @@ def ready(condition: BaseAsset) -> PartitionedAssetTimetable:
     """
     from airflow_readiness.mapper import SilentMapper
 
-    parsed = condition_of(condition)
-    silent = SilentMapper()
+    launch = launch_asset(condition_of(condition))
     return PartitionedAssetTimetable(
-        assets=launch_asset(parsed) | condition,
-        # those that it was given: to make an asset takes Airflow a while
-        partition_mapper_config=dict.fromkeys(_assets(condition), silent),  # type: ignore[arg-type]
+        assets=launch | condition,
+        # whatever else the flow names starts nothing
+        partition_mapper_config={launch: IdentityMapper()},
+        default_partition_mapper=SilentMapper(),  # type: ignore[arg-type]
     )
-
-
-def _assets(expression: BaseAsset) -> Iterator[Asset]:
-    if isinstance(expression, Asset):
-        yield expression
-    elif isinstance(expression, (AssetAll, AssetAny)):
-        for part in expression.objects:
-            yield from _assets(part)
 
 
 def condition_of_asset(extra: Any) -> Condition:

@@ -43,7 +43,7 @@ async def measure(quick: bool) -> list[Row]:
     async with started("tests.bench.parsing") as parsing:
         imports = [await parsing.ask("run_import") for _ in range(3 if quick else 9)]
         await parsing.ask("warm")
-        for _ in range(3 if quick else 21):
+        for _ in range(3 if quick else 15):
             for (name, stored), times in seconds.items():
                 times.append(await parsing.ask("parse", files[name], stored))
     median = {key: statistics.median(times) for key, times in seconds.items()}

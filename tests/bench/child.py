@@ -18,6 +18,8 @@ import psutil
 
 #: Seconds for the longest answer: ten thousand triggers begin.
 _PATIENCE: Final = 120.0
+#: Before each answer: others may write to the same output.
+_ANSWER: Final = "answer: "
 #: Seconds for its end.
 _END: Final = 10.0
 
@@ -37,10 +39,12 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write((json.dumps([method, *arguments]) + "\n").encode())
         await self._process.stdin.drain()
-        line = await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE)
-        if not line:
-            raise RuntimeError(f"the process that was asked to {method} has ended")
-        return json.loads(line)
+        while line := await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE):
+            if line.startswith(_ANSWER.encode()):
+                return json.loads(line.removeprefix(_ANSWER.encode()))
+            # Airflow logs there
+            sys.stderr.write(line.decode().strip() and line.decode())
+        raise RuntimeError(f"the process that was asked to {method} has ended")
 
     def connections(self, port: int) -> int:
         """How many connections it has to a port, with the processes that it has forked."""
@@ -81,4 +85,4 @@ async def serve(what: object, answers: TextIO = sys.stdout) -> None:
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         method, *arguments = json.loads(line)
         answer = await getattr(what, method)(*arguments)
-        print(json.dumps(answer), file=answers, flush=True)
+        print(f"\n{_ANSWER}{json.dumps(answer)}", file=answers, flush=True)

@@ -59,7 +59,7 @@ def _milliseconds(times: int, work: str, warm: str = "") -> float:
 
 def measure(quick: bool) -> list[Row]:
     """The first and each further ``dbt()`` of a file; beside them ``json.load``, and Cosmos on the same."""
-    times = 3 if quick else 9
+    times = 1 if quick else 3
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "manifest.json", big(MODELS))
         size = path.stat().st_size / 1e6

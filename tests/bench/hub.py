@@ -96,7 +96,7 @@ async def measure(quick: bool) -> Found:
         ``commands`` a second and ``wake_up`` (median, ms)
     """
     counts = (100,) if quick else (1, 100, 1000, 10_000)
-    times, seconds = (_TURN, 3.0) if quick else (300, 60.0)
+    times, seconds = (_TURN, 3.0) if quick else (200, 60.0)
     async with AsyncExitStack() as stack:
 
         async def opened(module: str, *arguments: str) -> Site:
@@ -105,15 +105,13 @@ async def measure(quick: bool) -> Found:
         found = [Waited(await opened("waiters", "ready"), count) for count in counts]
         still, await_ = await opened("waiters", "still"), await opened("waiters", "await")
         sensors = await opened("pokers")
-        for each in found:
-            await each.place.begin(each.count)
-        await still.begin(counts[-1])
-        await await_.begin(counts[-1])
-        await sensors.begin(1 if quick else 4)
+        begin = [each.place.begin(each.count) for each in found]
+        begin += [still.begin(counts[-1]), await_.begin(counts[-1]), sensors.begin(1 if quick else 4)]
+        await asyncio.gather(*begin)
         await asyncio.gather(*(place.idle(seconds) for place in (*(f.place for f in found), await_, sensors)))
         for each in found:
             each.woken, each.bare = await wake_ups(each.place, each.count, times)
-        ours, bare = await burst(found[-1].place, counts[-1], 1 if quick else 5)
+        ours, bare = await burst(found[-1].place, counts[-1], 1 if quick else 3)
         limit = await await_.process.ask("limit")
     rows = list(_wake_rows(found))
     rows.append(Row(f"{_number(counts[-1])} ready at once, until all have yielded", ours, "s", _BARE, bare, 2))

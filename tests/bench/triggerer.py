@@ -43,7 +43,7 @@ class Size:
 
 
 #: Deferred by workers, and a fifth of them started from the trigger.
-SENSORS: Final = int(os.environ.get("SENSORS", "1000"))
+SENSORS: Final = int(os.environ.get("SENSORS", "500"))
 FULL: Final = Size((Group("worker", SENSORS // 100, 100), Group("trigger", SENSORS // 500, 100)))
 QUICK: Final = Size((Group("worker", 1, 30), Group("trigger", 1, 30)), quick=True)
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.timeout(300)
 
 def told(world: World) -> list[dict[str, Any]]:
     path = world.folder / "alarms"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    notes = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # other tests have sources that are missed
+    return [note for note in notes if note["source"] == "alarm.source"]
 
 
 def test_a_missed_source_is_told_once(world: World) -> None:
@@ -32,7 +34,7 @@ def test_a_missed_source_is_told_once(world: World) -> None:
         lambda: world.stack.sql("select from readiness.alarm where sent_at is not null"), 30, "written down"
     )
     world.pass_by()
-    ((alarm),) = told(world)
+    (alarm,) = told(world)
     assert (alarm["source"], alarm["business_date"]) == ("alarm.source", f"{world.today}")
     assert alarm["text"].startswith("alarm.source missed its deadline ")
     assert alarm["url"].endswith(f"/plugin/readiness?source=alarm.source&date={world.today}")

@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from airflow.cli.cli_parser import get_parser
 
+from airflow_readiness.operating.settings_file import read_settings
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What stands there for a value of the reader's own.
@@ -58,6 +60,11 @@ async def test_the_sql_runs_as_it_stands_there(dsn: dict[str, Any]) -> None:
             await transaction.rollback()
         finally:
             await connection.close()
+
+
+@pytest.mark.parametrize(("where", "text"), blocks("yaml"))
+def test_settings_in_a_file_are_settings(where: str, text: str) -> None:
+    assert read_settings(text, where).sources
 
 
 @pytest.mark.parametrize(("where", "text"), blocks("python"))

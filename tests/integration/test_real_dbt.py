@@ -154,7 +154,7 @@ from typing import Any
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(Path(sys.argv[1]))
 print("found", json.dumps({"errors": bag.import_errors, "dags": {
-    dag.dag_id: [sorted(dag.task_ids), sorted(asset.name for asset in dag.timetable.partition_mapper_config)]
+    dag.dag_id: [sorted(dag.task_ids), dag.timetable.asset_condition.objects[0].extra["condition"]["all"]]
     for dag in bag.dags.values()
 }}))
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, AssetAlias, AssetAll, AssetAny, PartitionedAssetTimetable
+from airflow.sdk import Asset, AssetAlias, AssetAll, AssetAny, IdentityMapper, PartitionedAssetTimetable
 from airflow.sdk.definitions.asset import BaseAsset
 
 from airflow_readiness import ready, source
@@ -62,14 +62,15 @@ def test_the_launch_of_one_source_has_not_the_name_of_the_source() -> None:
     launch = _launch_asset(timetable)
     assert launch.name == "a.t (launch)"
     assert launch.extra == {"condition": "a.t"}
-    assert list(timetable.partition_mapper_config) == [source("a.t")]
+    assert list(timetable.partition_mapper_config) == [launch]
 
 
 def test_every_source_is_silent_and_the_launch_is_not() -> None:
     timetable = ready(source("a.t") & source("b.t") | source("a.t") & source("c.t"))
-    mappers = timetable.partition_mapper_config
-    assert {asset.name for asset in mappers if isinstance(asset, Asset)} == {"a.t", "b.t", "c.t"}
-    assert all(isinstance(mapper, SilentMapper) for mapper in mappers.values())
+    ((asset, mapper),) = timetable.partition_mapper_config.items()
+    assert asset == _launch_asset(timetable)
+    assert isinstance(mapper, IdentityMapper)
+    assert isinstance(timetable.default_partition_mapper, SilentMapper)
 
 
 def test_a_silent_mapper_maps_every_key_to_none() -> None:
