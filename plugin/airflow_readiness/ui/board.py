@@ -11,10 +11,9 @@ from airflow_readiness import config
 from airflow_readiness.core.dates import timezone
 from airflow_readiness.errors import BadInput
 from airflow_readiness.health import check_deployment
-from airflow_readiness.ui import airflow_side
+from airflow_readiness.ui import airflow_side, pool
 from airflow_readiness.ui.airflow_side import Theirs
 from airflow_readiness.ui.health_now import HealthNow
-from airflow_readiness.ui.pool import SHARED, Ours
 
 #: Seconds for which the configured time zone is taken as read.
 _ZONE: Final = 30.0
@@ -24,7 +23,7 @@ class Board:
     """It lives on one event loop; the app's lifespan closes it."""
 
     def __init__(self) -> None:
-        self.ours = Ours()
+        self.ours = pool.Ours()
         self.health = HealthNow(check_deployment)
         self._looks: dict[dt.date, tuple[float, asyncio.Task[Theirs]]] = {}
         self._zone = ""
@@ -44,7 +43,7 @@ class Board:
     async def theirs(self, day: dt.date) -> Theirs:
         """What Airflow has for a date. Who asks within a second gets the same."""
         now = time.monotonic()
-        self._looks = {each: look for each, look in self._looks.items() if now - look[0] < SHARED}
+        self._looks = {each: look for each, look in self._looks.items() if now - look[0] < pool.SHARED}
         if day not in self._looks:
             task = asyncio.create_task(asyncio.to_thread(airflow_side.on_date, day), name="readiness-airflow")
             self._looks[day] = now, task

@@ -137,6 +137,7 @@ async def test_their_side_is_one_query_and_reads_no_run_that_is_old(
     flows = {"on_date": FLOWS, "one_flow": 1, "flows_of": len(found.flows)}[screen]
     assert len(found.flows) == flows > 0
     ((statement, parameters),) = seen
+    assert settings.engine
     with settings.engine.connect() as connection:
         cursor = connection.connection.cursor()
         cursor.execute(f"explain (analyze, format json) {statement}", parameters)

@@ -301,7 +301,6 @@ async def test_all_who_look_within_a_second_share_one_look(
 
     on_date = airflow_side.on_date
     monkeypatch.setattr(airflow_side, "on_date", look)
-    monkeypatch.setattr("airflow_readiness.ui.board.SHARED", 60)
     monkeypatch.setattr("airflow_readiness.ui.pool.SHARED", 60)
     await anna.get("today")
     before = await world.store.connection.fetchval("select clock_timestamp()")
