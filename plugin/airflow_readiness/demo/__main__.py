@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from airflow_readiness.core.names import BOARD_ROUTE
 from airflow_readiness.demo.scenario import FLOWS, Play, Step, noon_timezone
 from airflow_readiness.demo.stack import Stack, stack
 
@@ -64,13 +65,13 @@ def _demo(dags: Path, state: Path) -> int:
             play.wait_until_listening()
             say("everything is waiting, without a worker")
             status.stop()
+            board = f"{running.url}/plugin/{BOARD_ROUTE}"
+            console.print(f"\nWatch it on the board: [bold]{board}[/bold]")
             complaints = _play(play, status)
             if os.environ.get("DEMO_EXIT"):
                 return _verdict(complaints)
             _verdict(complaints)
-            console.print(
-                f"\nAirflow's UI: [bold]{running.url}[/bold]  (assets, flows and runs; Ctrl-C to stop)"
-            )
+            console.print(f"\nThe board: [bold]{board}[/bold]  (what waits, and why; Ctrl-C to stop)")
             while not running.airflow.dead():
                 time.sleep(0.5)
             console.print(f"ended: {', '.join(running.airflow.dead())}; see {state / 'logs'}")
