@@ -9,9 +9,10 @@ from tests.bench.rows import Found
 
 def measure(quick: bool) -> Found:
     """The rows, all latencies (seconds) for the plot, and where the time of a launch goes (seconds)."""
-    flows = 20 if quick else 500
+    flows = 8 if quick else 500
     dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
-    with deployment(dags, launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows) as running:
+    known = launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows
+    with deployment(dags, known, patient=not quick) as running:
         launched = launch.run(running, quick)
         after = turnover.run(running, quick)
         seconds = launched.all_seconds()

@@ -70,7 +70,7 @@ def dags(quick: bool) -> dict[str, str]:
 
 def _period(quick: bool) -> int:
     """Seconds between two looks of the slow peers."""
-    return 5 if quick else 60
+    return 3 if quick else 60
 
 
 class Slow(threading.Thread):
@@ -140,7 +140,7 @@ def run(running: Deployment, quick: bool) -> Launches:
     """Launch by this launcher and by Airflow's floor in turn, beside the slow peers."""
     slow = Slow(running, 1 if quick else 8, _period(quick))
     slow.start()
-    count = 2 if quick else int(os.environ.get("LAUNCHES", "10"))
+    count = 1 if quick else int(os.environ.get("LAUNCHES", "10"))
     days = [running.day(number) for number in range(count + 1)]
     running.expect(["bench.a", "bench.b"], days)
     running.log(["bench.a"], days)
