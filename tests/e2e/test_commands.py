@@ -46,7 +46,7 @@ def test_repair_starts_one_flow_for_one_date_and_nothing_else(world: World) -> N
     assert (code, "did you mean repair_paused" in said) == (1, True), said
     (other,) = world.days(1, before=21)
     code, said = repair(date=other.isoformat())
-    assert (code, "it waits for repair.a (not judged for this date)" in said) == (1, True), said
+    assert (code, "it waits for repair.a (not judged for this date yet" in said) == (1, True), said
     assert world.runs("repair_paused") == []
 
     # its row may be older than the launch by the registrar's clock: wait until that was seen

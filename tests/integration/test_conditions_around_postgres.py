@@ -206,8 +206,15 @@ async def test_a_sensor_waits_for_its_own_time_by_its_own_clock(
 
 @pytest.mark.usefixtures("blocking_is_an_error")
 async def test_a_sensor_ends_its_wait_when_the_flow_is_skipped_and_so_is_its_task(
-    redis: Redis, endpoints: Endpoints, settings: Config, today: dt.date, now: dt.datetime, clock: Clock
+    redis: Redis,
+    endpoints: Endpoints,
+    settings: Config,
+    today: dt.date,
+    now: dt.datetime,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("AIRFLOW__READINESS__TIMEZONE", settings.timezone)
     await snapshot.write(redis, [known("hive.a", today, None, now + HOUR)], [])
     # as config.load() does, in a thread
     timezone(settings.timezone)
