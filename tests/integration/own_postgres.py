@@ -10,13 +10,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from airflow_readiness.demo.processes import wait_until
 from airflow_readiness.demo.servers import Postgres, embedded_postgres, free_port
 
 #: Where Debian has it.
@@ -137,13 +137,14 @@ max_client_conn = 300
             user=os.stat(server.host).st_uid if os.geteuid() == 0 else None,
         )
     try:
-        until = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
+
+        def answers() -> bool:
             assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < until, "pgbouncer did not start"
-            time.sleep(0.02)
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return True
+            return False
+
+        wait_until(answers, 10, "pgbouncer", pause=0.02)
         yield port
     finally:
         process.terminate()

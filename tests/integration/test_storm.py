@@ -21,6 +21,7 @@ from airflow_readiness.store.store import Store, open_store
 from airflow_readiness_triggers import bell as bell_module
 from airflow_readiness_triggers import hub as hub_module
 from airflow_readiness_triggers import processor as processor_module
+from airflow_readiness_triggers.bell import Bell
 from airflow_readiness_triggers.processor import Processor
 
 pytestmark = pytest.mark.usefixtures("blocking_is_an_error", "nothing_left_behind", "no_timer")
@@ -153,16 +154,23 @@ async def test_after_the_storm_each_rings(site: Site, serve: Callable[[], Any], 
 
 
 async def test_who_commits_after_the_storm_is_seen(
-    site: Site, serve: Callable[[], Any], eventually: Eventually
+    site: Site, serve: Callable[[], Any], eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bells: list[Bell] = []
+
+    def make() -> Bell:
+        bells.append(Bell())
+        return bells[-1]
+
+    monkeypatch.setattr(processor_module, "Bell", make)
     async with serve(), site.writer() as writer:
         await eventually(site.calm)
         await site.make_storm()
         site.bells.clear()
         async with writer.transaction():
             await site.log(writer, "t1")
-            # it lasts until nobody is left who has not rung
-            await asyncio.sleep(3 * bell_module.LASTS)
+            # it lasts until nobody is left who has not rung: time and again the processor looks for that
+            await eventually(lambda: bells[-1].pause == bell_module.LONGEST)
             assert await site.in_storm()
             async with site.writer() as other:
                 await site.log(other, "t2")

@@ -261,3 +261,25 @@ def test_only_conditions_with_times_of_their_own_have_own_times() -> None:
 def test_json_with_a_value_that_cannot_be_is_told(value: object) -> None:
     with pytest.raises(BadInput):
         from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ("", "a.t b.t c.t"),
+        ("a.t", "b.t c.t"),
+        ("c.t", "a.t"),
+        ("a.t b.t", ""),
+    ],
+)
+def test_of_alternatives_none_is_missing_once_one_is_there(there: str, missing: str) -> None:
+    a, b, c = (of_source(name) for name in ("a.t", "b.t", "c.t"))
+    condition = combine("all", [a, combine("any", [b, c])])
+    assert condition.missing(there.split()) == set(missing.split())
+
+
+def test_of_so_many_the_others_are_missing_within_the_grace_only() -> None:
+    parts = [of_source(name) for name in ("a.t", "b.t", "c.t")]
+    assert at_least(2, parts).missing(["a.t"]) == {"b.t", "c.t"}
+    assert at_least(2, parts).missing(["a.t", "b.t"]) == set()
+    assert at_least(2, parts, 60).missing(["a.t", "b.t"]) == {"c.t"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_readiness.demo.processes import wait_until
 from tests.tcp_proxy import TcpProxy
 
 
@@ -74,10 +75,7 @@ def receive(client: socket.socket, size: int) -> bytes:
 
 
 def until(ask: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not ask():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(ask, 5, "the proxy's next state", pause=0.005)
 
 
 def test_it_forwards_both_ways_and_passes_the_end_on(proxy: TcpProxy) -> None:

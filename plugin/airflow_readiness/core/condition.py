@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -76,6 +76,17 @@ class Condition:
     def own_times(self) -> bool:
         """Whether its verdict may fall at another instant than those of its sources."""
         return self.op == "timed" or self.grace > 0 or any(part.own_times for part in self.parts)
+
+    def missing(self, there: Collection[str]) -> set[str]:
+        """The sources that it still waits for: none of a part that is satisfied by those that are there."""
+        if self.op == "source":
+            return set() if self.source in there else {self.source}
+        found = [part.missing(there) for part in self.parts]
+        enough = {"any": 1, "at_least": self.n}.get(self.op, len(found))
+        # within its grace, the others are waited for
+        if not self.grace and sum(not names for names in found) >= enough:
+            return set()
+        return set().union(*found)
 
     def without_times(self) -> Condition:
         """The same, satisfied by its sources alone."""

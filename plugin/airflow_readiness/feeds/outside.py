@@ -155,7 +155,9 @@ def _same_kind(system: LogSystem, batch: list[Row], *, aware: bool) -> None:
 def _paramstyle(hook: DbApiHook, driver: str) -> str:
     """How the driver marks a parameter, by its own word (PEP 249)."""
     style = getattr(importlib.import_module(driver), "paramstyle", None)
-    return str(style) if style else {"?": "qmark"}.get(hook.placeholder, "format")
+    if style is None:
+        style = "qmark" if hook.placeholder == "?" else "format"
+    return str(style)
 
 
 def _bind(query: str, style: str, value: Any) -> tuple[str, Any]:

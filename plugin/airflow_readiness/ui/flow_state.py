@@ -18,6 +18,8 @@ from airflow_readiness.ui.seen import Now, Source
 
 #: The worst of what a flow waits for is how it stands.
 _WORST: Final = ("unknown", "at_risk", "not_configured", "waiting")
+#: Nobody waits for these.
+_THERE: Final = (State.READY, State.LATE, State.NOT_DUE)
 #: Sources that a sentence names.
 _NAMED: Final = 2
 
@@ -146,11 +148,14 @@ def _launched_state(asked: Asked, launch: Launched) -> str:
 
 
 def _awaited(asked: Asked) -> list[Source]:
-    """The sources that are still to come."""
+    """The sources that are still to come, and without which it does not start."""
+    states = {name: source.readiness.state for name, source in asked.sources.items() if source.readiness}
+    there = {name for name, state in states.items() if state in _THERE}
+    needed = asked.condition.missing(there)
     return [
         source
-        for source in asked.sources.values()
-        if source.readiness is None or source.readiness.state is State.WAITING
+        for name, source in asked.sources.items()
+        if name in needed and states.get(name, State.WAITING) is State.WAITING
     ]
 
 
@@ -212,6 +217,9 @@ def _waiting(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> str:
     awaited = sorted(
         _awaited(asked), key=lambda source: (source.usual_at is None, source.usual_at, source.known.source)
     )
+    if not awaited:
+        at = f": it starts at {now.clock.tell(deadline_at, asked.day)}" if deadline_at else ""
+        return f"What it waits for is there{at}."
     told = ", ".join([_tell(source, now) for source in awaited[:_NAMED]])
     if len(awaited) > _NAMED:
         told += f", and {len(awaited) - _NAMED} more"

@@ -25,7 +25,7 @@ _JAR = (
     / f".m2/repository/com/opentable/components/otj-pg-embedded/{_VERSION}/otj-pg-embedded-{_VERSION}.jar"
 )
 HOW_TO_GET_IT = (
-    "needs PostgreSQL 9.3: mvn dependency:get -Dtransitive=false "
+    "needs PostgreSQL 9.3 (there is one for x86_64 only): mvn dependency:get -Dtransitive=false "
     f"-Dartifact=com.opentable.components:otj-pg-embedded:{_VERSION}"
 )
 

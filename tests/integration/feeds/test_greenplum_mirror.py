@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 import tracemalloc
 from typing import Any
 
 import psycopg
 import pytest
 
+from airflow_readiness.demo.processes import wait_until
 from airflow_readiness.feeds import connect, mirror, sql
 from airflow_readiness.feeds.mirror import MIRRORS, PROCESSED_LOG, SOURCE_LOG, Mirror, sync
 from tests.integration.feeds.conftest import Database
@@ -235,10 +235,8 @@ def test_a_postgres_that_goes_away_in_the_middle_leaves_whole_batches(
     count = "select count(*) from readiness.source_log"
 
     def cut(pid: int) -> None:
-        until = time.monotonic() + 20
         with psycopg.connect(greenplum.info.dsn, autocommit=True) as watching:
-            while watching.execute(count).fetchone() == (0,) and time.monotonic() < until:
-                time.sleep(0.001)
+            wait_until(lambda: watching.execute(count).fetchone() != (0,), 20, "a batch", pause=0.001)
         ours.execute("select pg_terminate_backend(%s)", (pid,))
 
     with connect.ours() as mine, connect.theirs("readiness_greenplum") as theirs:
