@@ -41,7 +41,7 @@ def test_the_collector_paused_over_a_deadline(world: World) -> None:
 
 
 def test_the_processor_paused_over_a_deadline(world: World) -> None:
-    wait_until(lambda: not world.unpublished(), 240, "the end of all source events", pause=0.5)
+    wait_until(lambda: not world.unpublished(), 180, "the end of all source events", pause=0.5)
     since = world.now()
     pause_for_good(world, PROCESSOR)
     try:

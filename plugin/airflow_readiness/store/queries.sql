@@ -295,12 +295,14 @@ limit $1;
 
 -- name: lineage
 -- Collector: sources that settled and whose own asset event Airflow has not recorded. Only sources
--- that a flow or the collector names are assets in Airflow.
+-- that a flow or the collector names are assets in Airflow. An attempt was in vain if the registrar
+-- does not see it a minute later (the worker or the API server had gone).
 select p.source, p.business_date, p.state, p.deadline_at, p.log_count, p.needed, p.ready_at, p.window_end,
        p.setting_id is not null as configured, p.by_hand, p.on_deadline
 from readiness.processed_log as p
 where p.state <> 'waiting' and p.state <> 'not_due' and p.event_published_at is null
-  and (p.event_attempted_at is null or p.event_attempted_at < clock_timestamp() - interval '5 minutes')
+  and (p.event_attempted_at is null or p.event_attempted_at + interval '60 seconds'
+       < (select beat_at from readiness.heartbeat where part = 'registrar'))
   and p.changed_at > now() - interval '3 days'
   and (p.source = any ($2::text[])
        or exists (select from readiness.flow as f where f.gone_at is null and f.sources @> array[p.source]))
