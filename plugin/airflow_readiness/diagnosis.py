@@ -240,28 +240,28 @@ def _launches(known: PostgresFacts) -> Iterator[Problem]:
     says: dict[str, tuple[Severity, str, str]] = {
         "overdue": (
             "down",
-            "deadlines have passed for a minute and nobody has judged them",
+            "deadlines a minute ago that nobody has judged",
             f"start the processor: the DAG {PROCESSOR}",
         ),
         "stuck": (
             "down",
-            "launches have waited for more than a minute and are not recorded in Airflow",
+            "launches that Airflow has not recorded after a minute",
             f"look at the last run of the DAG {COLLECTOR}, and whether Airflow's scheduler and workers run",
         ),
         "missed": (
             "degraded",
-            "flows have missed their launch and wait for repair",
+            "flows that missed their launch and wait for repair",
             "the registrar starts them; to start one at once: airflow readiness repair FLOW --date YYYY-MM-DD",
         ),
         "held": (
             "info",
-            "launches are held, as all of their flows are paused or broken",
+            "launches held, as all of their flows are paused or broken",
             "unpause or mend a flow: it starts then",
         ),
     }
     for kind, (severity, what, remedy) in says.items():
         if (trouble := known.troubles.get(kind)) and trouble.number:
-            yield Problem("launches", severity, f"{trouble.number} {what} ({trouble.first})", remedy)
+            yield Problem("launches", severity, f"{what}: {trouble.number} ({trouble.first})", remedy)
 
 
 def _alarms(known: PostgresFacts) -> Iterator[Problem]:
@@ -277,7 +277,7 @@ def _alarms(known: PostgresFacts) -> Iterator[Problem]:
         yield Problem(
             "alarms",
             "degraded",
-            f"{unsent.number} alarms could not be sent ({unsent.first})",
+            f"alarms that could not be sent: {unsent.number} ({unsent.first})",
             f"the log of the DAG {ALARMS}, and readiness.alarm, say why",
         )
 

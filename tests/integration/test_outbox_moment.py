@@ -78,7 +78,7 @@ async def test_it_is_a_sign_of_life(store: Store, look: Look) -> None:
     await look(0)
     (row,) = await store.fetch("heartbeats")
     assert row["age"] < 60
-    assert row["detail"] == {"publishing": True}
+    assert row["detail"] == {"redis": True, "publishing": True}
 
 
 async def test_cancelled_it_closes_its_connection(

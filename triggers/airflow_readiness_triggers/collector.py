@@ -75,7 +75,8 @@ class Collector:
 
     async def _due_by_postgres(self, store: Store, watch: Watch) -> str:
         while True:
-            await store.run("beat", "collector", None, {"redis": watch.connected, "mode": watch.mode})
+            heard = {"redis": watch.connected, "mode": watch.mode, "publishing": False}
+            await store.run("beat", "collector", None, heard)
             if await store.fetch("outbox", 1):
                 # what comes within a moment goes along: a batch costs Airflow less than its parts
                 await asyncio.sleep(self._settings.coalesce)

@@ -43,6 +43,8 @@ def _interrupt(*_: object) -> None:
 def _demo(dags: Path, state: Path) -> int:
     zone = noon_timezone(dt.datetime.now(dt.timezone.utc))
     plays: list[Play] = []
+    # it is noon there: what is tried out here has time until the evening
+    extra = {"AIRFLOW__READINESS__TIMEZONE": zone, "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:30"}
 
     def prepare(running: Stack) -> None:
         running.script((dags / "sql" / "create_tables.sql").read_text())
@@ -57,9 +59,7 @@ def _demo(dags: Path, state: Path) -> int:
             console.print(f"  [dim]{time.monotonic() - began:5.1f} s[/dim]  {what}")
             status.update(f"starting {what} …")
 
-        with stack(
-            state, dags, say=say, prepare=prepare, extra={"AIRFLOW__READINESS__TIMEZONE": zone}
-        ) as running:
+        with stack(state, dags, say=say, prepare=prepare, extra=extra) as running:
             play = plays[0]
             say("processor and collector")
             play.wait_until_listening()

@@ -131,9 +131,9 @@ update readiness.deployment set timezone = $1, default_deadline = $2
 where (timezone, default_deadline) is distinct from ($1, $2);
 
 -- name: beat
--- Every part: I am at work.
+-- Every part: I am at work. Of what it knew, it keeps what it does not say anew.
 insert into readiness.heartbeat (part, beat_at, detail) values ($1, coalesce($2, clock_timestamp()), $3)
-on conflict (part) do update set beat_at = excluded.beat_at, detail = excluded.detail;
+on conflict (part) do update set beat_at = excluded.beat_at, detail = heartbeat.detail || excluded.detail;
 
 -- name: expect
 -- Sensor: judge this date from now on.
