@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 
@@ -9,8 +10,9 @@ import pytest
 
 pytest.importorskip("playwright", reason="pip install playwright, for the tests in a browser")
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
+from airflow_readiness.demo.processes import wait_until
 from tests.e2e.browser.canned import MARKUP, Night
 from tests.e2e.browser.conftest import Windows
 from tests.e2e.browser.site import SOON, Site, can
@@ -87,6 +89,59 @@ async def test_an_action_is_for_who_may(site: Site, windows: Windows) -> None:
     )
     assert row["done_by"] == "ulf"
     assert day.isoformat() in await page.get_by_label("Business date", exact=True).last.input_value()
+
+
+async def do(page: Page, action: str, reason: str, **fields: str) -> None:
+    """An action, by its button and its dialog."""
+    await page.get_by_role("button", name=f"{action}…").click(timeout=SOON)
+    dialog = page.get_by_role("dialog")
+    for label, value in (fields | {"Reason": reason}).items():
+        await dialog.get_by_label(label.replace("_", " ")).fill(value)
+    await expect(dialog.get_by_test_id("preview")).to_contain_text("airflow readiness", timeout=SOON)
+    await dialog.get_by_role("button", name=action, exact=True).click()
+    await expect(dialog).to_have_count(0, timeout=SOON)
+
+
+async def test_a_deadline_is_extended_and_a_source_skipped(site: Site, windows: Windows) -> None:
+    await site.sql("select readiness.set_log_settings('board', 'moved', 20, 0, null, null, 1)")
+    page = await windows.open("ada")
+    await page.goto(site.source("board.moved"))
+    await do(page, "Extend deadline", "a slow disk", New_deadline="23:15")
+    known = (
+        "select deadline_at at time zone timezone as deadline_at "
+        "from readiness.processed_log, readiness.deployment where source = 'board.moved' and business_date = $1"
+    )
+    (row,) = await site.sql(known, site.world.today)
+    assert (row["deadline_at"].hour, row["deadline_at"].minute) == (23, 15)
+    await do(page, "Skip", "it does not come today")
+    await expect(page.locator("h1 + [data-state]")).to_have_text("skipped", timeout=SOON)
+    await page.goto(site.flow("board_moved"))
+    await expect(page.get_by_role("link", name=re.compile("Run of board_moved"))).to_be_visible(
+        timeout=2 * SOON
+    )
+    done = await site.sql("select action from readiness.audit where source = 'board.moved' order by done_at")
+    assert [row["action"] for row in done] == ["extend", "skip"]
+
+
+async def test_a_flow_that_missed_its_launch_is_published_again(site: Site, windows: Windows) -> None:
+    day = site.world.today
+    await site.log("board.missed", day)
+    missed = "select from readiness.launch_run where dag_id = 'board_paused' and run_id is null"
+    await asyncio.to_thread(
+        wait_until, lambda: site.world.stack.sql(missed), 60, "a launch without the flow that is paused"
+    )
+    # as if the registrar had just tried it: it leaves the flow alone for a minute
+    await site.sql("update readiness.launch_run set repaired_at = now() where dag_id = 'board_paused'")
+    await asyncio.to_thread(site.world.stack.rest.pause, "board_paused", False)
+    able = "select from readiness.flow where dag_id = 'board_paused' and not paused"
+    await asyncio.to_thread(wait_until, lambda: site.world.stack.sql(able), 60, "the flow, unpaused")
+    page = await windows.open("ulf")
+    await page.goto(site.flow("board_paused"))
+    await do(page, "Publish again", "it was paused")
+    await expect(page.get_by_role("link", name=re.compile("Run of board_paused"))).to_be_visible(timeout=SOON)
+    assert site.world.runs("board_paused") == [day.isoformat()]
+    (row,) = await site.sql("select done_by, action from readiness.audit where dag_id = 'board_paused'")
+    assert tuple(row) == ("ulf", "publish")
 
 
 async def test_postgres_stops_and_starts_under_the_open_page(site: Site, windows: Windows) -> None:

@@ -39,8 +39,9 @@ flow("by_deadline", source("deadline.a") & source("deadline.b"), explain=True)
 flow("three_dates", source("three.a"), explain=True)
 flow("changed_settings", source("changed.a"))
 flow("lineage", source("lineage.a") & source("lineage.b"))
-for part in ("live", "acted", "calm"):
+for part in ("live", "acted", "calm", "moved", "missed"):
     flow(f"board_{part}", source(f"board.{part}"))
+flow("board_paused", source("board.missed"), is_paused_upon_creation=True)
 for part in ("postgres", "redis"):
     flow(f"outage_{part}", source(f"outage.{part}"))
 for number in range(20):
