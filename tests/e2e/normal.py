@@ -15,7 +15,8 @@ def check(world: World) -> None:
     before = _runs(world)
     world.pass_by()
     assert _runs(world) == before
-    assert world.stack.airflow.dead() == []
+    dead = world.stack.airflow.dead()
+    assert dead == [], f"{dead} ended: see its log in {world.folder}"
     wait_until(lambda: not _left_over(world), 30, "the end of what belongs to nobody", pause=0.3)
     wait_until(lambda: _sessions(world) <= SESSIONS, 30, f"only {SESSIONS} sessions of Postgres", pause=0.3)
 

@@ -111,11 +111,19 @@ def test_the_database_of_airflow_and_readiness_restarted(world: World) -> None:
     day = world.fall_due("database", seconds=3)
     world.log("database.ready", [day])
     world.stack.postgres.restart()
+    restarted = world.now()
+    beating = (
+        "select from job where latest_heartbeat > $1 and state = 'running' "
+        "and job_type in ('SchedulerJob', 'TriggererJob', 'DagProcessorJob')"
+    )
 
     def both() -> bool:
-        # Airflow's scheduler ends by itself, and counts on somebody who starts it again
+        # Airflow's scheduler, and at times its triggerer, end by themselves, and count on somebody who
+        # starts them again
         world.stack.revive()
-        return all(world.runs(f"database_{what}") for what in ("ready", "deadline"))
+        return len(world.stack.sql(beating, restarted, database="airflow")) == 3 and all(
+            world.runs(f"database_{what}") for what in ("ready", "deadline")
+        )
 
-    wait_until(both, 120, "both flows", pause=0.3)
+    wait_until(both, 120, "all of Airflow, and both flows", pause=0.3)
     world.wait_for_both("database", day)

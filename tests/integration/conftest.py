@@ -39,6 +39,27 @@ from tests.integration.commands import Command, runner
 from tests.integration.own_postgres import OwnPostgres, own_postgres_server, postgres_folder
 
 _numbers = itertools.count(1)
+HERE = Path(__file__).parent
+#: Files and folders whose tests share what takes seconds to make: each is one process's; the first that fits.
+TOGETHER = (
+    "board/test_plans.py",
+    "board",
+    "feeds",
+    "test_airflow_runs.py",
+    "test_postgres_faults.py",
+    "test_query_plans.py",
+    "test_real_dbt.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First of all hooks: pytest-xdist reads the groups in its own."""
+    for item in items:
+        for name in TOGETHER:
+            if item.path.is_relative_to(HERE / name):
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
 
 
 @pytest.fixture(scope="session")
@@ -65,28 +86,48 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-@pytest_asyncio.fixture
-async def empty_dsn(postgres: Postgres) -> AsyncIterator[dict[str, Any]]:
-    """A database without the schema."""
-    name = f"test_{next(_numbers)}"
+@pytest.fixture(scope="session")
+def schema(postgres: Postgres) -> str:
+    """The name of a database with the schema, to be copied: that is faster than to make it."""
+    name = "schema"
+
+    async def make() -> None:
+        async with database(postgres, name, drop=False) as dsn:
+            connection = await asyncpg.connect(**dsn)
+            await upgrade(connection)
+            await connection.close()
+
+    asyncio.run(make())
+    return name
+
+
+@contextlib.asynccontextmanager
+async def database(
+    postgres: Postgres, name: str, template: str = "template1", *, drop: bool = True
+) -> AsyncIterator[dict[str, Any]]:
+    """A database of this name."""
     admin = await asyncpg.connect(**postgres.dsn("postgres"))
     try:
-        await admin.execute(f'create database "{name}"')
+        await admin.execute(f'create database "{name}" template "{template}"')
         yield dict(postgres.dsn(name))
-        await admin.execute(f'drop database "{name}" with (force)')
+        if drop:
+            await admin.execute(f'drop database "{name}" with (force)')
     finally:
         await admin.close()
 
 
 @pytest_asyncio.fixture
-async def dsn(empty_dsn: dict[str, Any]) -> dict[str, Any]:
+async def empty_dsn(postgres: Postgres) -> AsyncIterator[dict[str, Any]]:
+    """A database without the schema."""
+    async with database(postgres, f"test_{next(_numbers)}") as dsn:
+        yield dsn
+
+
+@pytest_asyncio.fixture
+async def dsn(postgres: Postgres, schema: str) -> AsyncIterator[dict[str, Any]]:
     """A database with the schema."""
-    connection = await asyncpg.connect(**empty_dsn)
-    try:
-        await upgrade(connection)
-    finally:
-        await connection.close()
-    return empty_dsn
+    async with database(postgres, f"test_{next(_numbers)}", schema) as dsn:
+        yield dsn
 
 
 @pytest_asyncio.fixture

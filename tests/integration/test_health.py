@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 from redis.asyncio import Redis
@@ -118,7 +118,7 @@ async def test_servers_that_are_gone_are_reported_and_not_raised(
 
 
 async def test_a_postgres_without_the_schema_says_how_to_make_it(
-    settings: Config, endpoints: Endpoints, empty_dsn: dict[str, Any], store: Store
+    settings: Config, endpoints: Endpoints, store: Store
 ) -> None:
     await store.connection.execute("drop schema readiness cascade")
     (postgres, *_) = (await health.check(settings, endpoints)).problems

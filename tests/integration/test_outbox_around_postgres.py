@@ -152,12 +152,12 @@ async def test_without_both_nothing_is_due_and_nothing_is_raised(
 
 
 async def test_a_schema_that_is_missing_is_told(
-    empty_dsn: dict[str, object],
+    dsn: dict[str, object],
     settings: Config,
     endpoints: Endpoints,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    connection = await asyncpg.connect(**empty_dsn)
+    connection = await asyncpg.connect(**dsn)
     await connection.execute("drop schema readiness cascade")
     await connection.close()
     await find(settings, endpoints)
