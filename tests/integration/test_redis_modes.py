@@ -242,7 +242,7 @@ async def test_in_timer_mode_sensors_wake_and_the_collector_looks_at_postgres(
                 detail = await store.connection.fetchval(
                     "select detail from readiness.heartbeat where part = 'collector'"
                 )
-                return bool(detail == {"redis": False, "mode": "timer"})
+                return bool(detail == {"redis": False, "mode": "timer", "publishing": False})
 
             await eventually(said)
             await add_flow("flow", of_source("hive.sales"), today)
