@@ -37,10 +37,10 @@ dbt: .venv-dbt/.installed
 	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --requirements constraints-dbt.txt
 	@touch $@
 
-# two processes; those with an Airflow (each has its own) at the end, as it would be at work beside the others
+# two processes: one for the tests with an Airflow, which mostly wait, and one for all others
 test: install
 	@$(MAKE) --no-print-directory dbt || echo "dbt cannot be installed here: its tests will be skipped"
-	$(PYTEST) tests/unit tests/integration tests/e2e --numprocesses 2 --dist loadgroup
+	$(PYTEST) tests/e2e tests/integration tests/unit --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff format --check .

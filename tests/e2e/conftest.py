@@ -25,6 +25,18 @@ HERE = Path(__file__).parent
 FLOWS = 82
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All on one Airflow; those in a browser last: what they start at today's date is in nobody's way then.
+
+    First of all hooks: pytest-xdist reads the groups in its own.
+    """
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("airflow"))
+    items.sort(key=lambda item: item.path.is_relative_to(HERE / "browser"))
+
+
 @pytest.fixture(scope="session")
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     # not pytest's folder: that is closed to the user whom Postgres runs as when the tests run as root
@@ -53,6 +65,8 @@ def _world(folder: Path) -> Iterator[World]:
         "AIRFLOW__READINESS__TIMEZONE": zone,
         # today is judged for every flow too; its deadline is far enough away to play no part
         "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:59",
+        # parsing is most of what an Airflow without work costs
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "E2E_FOLDER": str(folder),
         # for the flow of dags/dbt_sales; neither dbt nor Cosmos tells anybody about it
         "DBT": str(real_dbt.PROGRAM),

@@ -72,7 +72,9 @@ def test_another_deadline_holds_and_then_the_flow_runs_again(world: World) -> No
     assert second["business_date"] == f"{day}"
     world.pass_by()
     assert world.runs("hand_extended") == [f"{day}"] * 2
-    (row,) = world.stack.sql("select * from readiness.audit where action = 'rerun'")
+    (row,) = world.stack.sql(
+        "select * from readiness.audit where action = 'rerun' and dag_id = 'hand_extended'"
+    )
     assert (row["dag_id"], row["business_date"], row["reason"]) == ("hand_extended", day, WHY[1])
 
 

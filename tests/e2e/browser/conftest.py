@@ -27,18 +27,11 @@ from tests.e2e.browser.site import Site
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """At the very end, all on one Airflow: what they start at today's date is in nobody's way then.
-
-    First of all hooks: pytest-xdist reads the groups in its own.
-    """
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker(pytest.mark.xdist_group("browser"))
-        if not chromium():
+    """Without a browser they are skipped."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and not chromium():
             item.add_marker(pytest.mark.skip(reason=INSTALL))
-    items[:] = [item for item in items if item not in ours] + ours
 
 
 @pytest.fixture(scope="session")
