@@ -116,7 +116,6 @@ def site(folder: Path, dags: Path, *, say: Say, extra: Mapping[str, str]) -> Ite
     variables = {
         "AIRFLOW__READINESS__TIMEZONE": zone,
         "AIRFLOW__READINESS__DEFAULT_DEADLINE": "23:59",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         **extra,
     }
     with ExitStack() as resources, stack(folder / "state", dags, say=say, prepare=prepare, extra=variables):

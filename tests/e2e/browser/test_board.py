@@ -120,7 +120,7 @@ async def test_a_deadline_is_extended_and_a_source_skipped(site: Site, windows: 
     await expect(page.locator("h1 + [data-state]")).to_have_text("skipped", timeout=SOON)
     await page.goto(site.flow("board_moved"))
     await expect(page.get_by_role("link", name=RUN)).to_be_visible(timeout=2 * SOON)
-    done = await site.sql("select action from readiness.audit where source = 'board.moved' order by done_at")
+    done = await site.sql("select action from readiness.audit where source = 'board.moved' order by audit_id")
     assert [row["action"] for row in done] == ["extend", "skip"]
 
 
@@ -140,7 +140,7 @@ async def test_a_flow_that_missed_its_launch_is_published_again(site: Site, wind
     await page.goto(site.flow("board_paused"))
     await do(page, "Publish again", "it was paused")
     await expect(page.get_by_role("link", name=RUN)).to_be_visible(timeout=SOON)
-    assert site.world.runs("board_paused") == [day.isoformat()]
+    assert await asyncio.to_thread(site.world.runs, "board_paused") == [day.isoformat()]
     (row,) = await site.sql("select done_by, action from readiness.audit where dag_id = 'board_paused'")
     assert tuple(row) == ("ulf", "publish")
 
