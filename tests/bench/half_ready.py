@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
+from tests.bench import size
 from tests.bench.deployment import FIRST, Deployment
 from tests.bench.rows import Row
 
@@ -81,7 +82,7 @@ def _native(running: Deployment, pairs: int) -> float:
 
 def run(running: Deployment, quick: bool) -> list[Row]:
     """The rows."""
-    times, sizes = (1, (100,)) if quick else (3, (1000, 5000, 10_000))
+    times, sizes = (1, (100,)) if quick else (size.BESIDE, (1000, 5000, 10_000))
     wanted = [running.day(number) for number in range(times * (1 + len(sizes)))]
     running.expect(["whole.a", "whole.b"], wanted)
     running.log(["whole.a"], wanted)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.bench import half_ready, launch, many, turnover
+from tests.bench import half_ready, launch, many, size, turnover
 from tests.bench.deployment import deployment
 from tests.bench.rows import Found
 
 
 def measure(quick: bool) -> Found:
     """The rows, all latencies (seconds) for the plot, and where the time of a launch goes (seconds)."""
-    flows = 8 if quick else 500
+    flows = 8 if quick else size.FLOWS
     dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
     known = launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows
     with deployment(dags, known, patient=not quick) as running:

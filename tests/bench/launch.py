@@ -6,14 +6,13 @@ slow peers, whose tasks poke once a minute meanwhile.
 
 from __future__ import annotations
 
-import os
 import random
 import statistics
 import threading
 import time
 from dataclasses import dataclass
 
-from tests.bench import timeline
+from tests.bench import size, timeline
 from tests.bench.deployment import FIRST, Deployment
 from tests.bench.rows import Row
 
@@ -140,7 +139,7 @@ def run(running: Deployment, quick: bool) -> Launches:
     """Launch by this launcher and by Airflow's floor in turn, beside the slow peers."""
     slow = Slow(running, 1 if quick else 8, _period(quick))
     slow.start()
-    count = 1 if quick else int(os.environ.get("LAUNCHES", "10"))
+    count = 1 if quick else size.LAUNCHES
     days = [running.day(number) for number in range(count + 1)]
     running.expect(["bench.a", "bench.b"], days)
     running.log(["bench.a"], days)

@@ -1,4 +1,4 @@
-"""Five hundred flows on two sources each, all ready in one second, beside Airflow's own way.
+"""Hundreds of flows on two sources each, all ready in one second, beside Airflow's own way.
 
 Airflow's own way: ``PartitionedAssetTimetable(a & b)``, and a task for each source that publishes it.
 """

@@ -11,7 +11,6 @@ and the collector have done so; here, one sensor of each kind has, before anythi
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from airflow_readiness.core.state import State
 from airflow_readiness.demo.processes import wait_until
 from tests.bench.one_triggerer import Processes, Site, site
 from tests.bench.rows import Row
+from tests.bench.size import SENSORS
 from tests.bench.waiting import KINDS, Group, Task
 
 REACH: Final = 1.2
@@ -29,8 +29,8 @@ REACH: Final = 1.2
 CHATTY: Final = 20.0
 #: mode → how its tasks began to wait
 MODES: Final = {"worker": "deferred by workers", "trigger": "started from the trigger"}
-#: For the triggerers that are measured: each runs the next one of these first.
-WARM: Final = Group("warm", 4, 1)
+#: For the triggerers that are measured, one for each kind: each runs the next one of these first.
+WARM: Final = Group("warm", 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,7 @@ class Size:
     quick: bool = False
 
 
-#: Deferred by workers, and a fifth of them started from the trigger.
-SENSORS: Final = int(os.environ.get("SENSORS", "500"))
-FULL: Final = Size((Group("worker", SENSORS // 100, 100), Group("trigger", SENSORS // 500, 100)))
+LARGE: Final = Size((Group("worker", SENSORS // 100, 100), Group("trigger", SENSORS // 500, 100)))
 QUICK: Final = Size((Group("worker", 1, 30), Group("trigger", 1, 30)), quick=True)
 
 
@@ -140,14 +138,14 @@ def costs(size: Size) -> dict[tuple[str, str], Cost]:
             # long before: Redis is asked later who has looked at them since
             running.write(group.waiting("ready"), State.WAITING)
         one = shared.enter_context(bench.triggerer()) if size.quick else None
-        for group in size.groups:
-            patience = 0.0
-            for kind in KINDS:
-                with ExitStack() as own:
-                    triggerer = one or own.enter_context(bench.triggerer())
-                    cost = found[group.mode, kind] = bench.cost(kind, group, triggerer, patience)
-                # Airflow's trigger writes three times the lines at its start, each of which costs time
-                patience = 3 if size.quick else 5 + 2.5 * cost.start + CHATTY
+        patience = dict.fromkeys(size.groups, 0.0)
+        for kind in KINDS:
+            with ExitStack() as own:
+                triggerer = one or own.enter_context(bench.triggerer())
+                for group in size.groups:
+                    cost = found[group.mode, kind] = bench.cost(kind, group, triggerer, patience[group])
+                    # Airflow's trigger writes three times the lines at its start, each of which costs time
+                    patience[group] = 3 if size.quick else 5 + 2.5 * cost.start + CHATTY
     return found
 
 
@@ -175,4 +173,4 @@ def rows(found: dict[tuple[str, str], Cost]) -> list[Row]:
 
 def measure(quick: bool) -> list[Row]:
     """The rows."""
-    return rows(costs(QUICK if quick else FULL))
+    return rows(costs(QUICK if quick else LARGE))
