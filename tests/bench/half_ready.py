@@ -19,7 +19,7 @@ from tests.bench.rows import Row
 #: Flows that stay half ready; so many dates of each are a thousand pairs.
 PAIRS = 100
 #: Seconds that Airflow's own way is given.
-NATIVE = 20.0
+NATIVE = 15.0
 
 _FLOWS = """
 for number in range({pairs}):

@@ -96,7 +96,7 @@ async def measure(quick: bool) -> Found:
         ``commands`` a second and ``wake_up`` (median, ms)
     """
     counts = (100,) if quick else (1, 100, 1000, 10_000)
-    times, seconds = (_TURN, 3.0) if quick else (200, 60.0)
+    times, seconds = (_TURN, 3.0) if quick else (100, 60.0)
     async with AsyncExitStack() as stack:
 
         async def opened(module: str, *arguments: str) -> Site:

@@ -34,7 +34,7 @@ _NOTE: Final = (
 
 async def ingest(server: Postgres, quick: bool) -> list[Row]:
     """Rounds in turn; medians of the rows a second."""
-    seconds, rounds = (1, 1) if quick else (2, 4)
+    seconds, rounds = (1, 1) if quick else (2, 3)
     found: dict[str, list[float]] = {"plain": [], "rung": [], "silent": []}
     async with database(server, "bench_ingest") as dsn, _processor(dsn):
         admin = await asyncpg.connect(**dsn)

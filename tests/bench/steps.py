@@ -86,7 +86,7 @@ async def _full_step(store: Store) -> float:
 async def steps(server: Postgres, quick: bool) -> list[Row]:
     """Each step in turn on all histories, so that what else the machine does meets all."""
     days = (1, 4) if quick else (4, 40, 400)
-    times = 5 if quick else 40
+    times = 5 if quick else 24
     async with AsyncExitStack() as stack:
         stores = []
         for number in days:
