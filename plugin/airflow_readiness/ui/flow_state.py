@@ -204,13 +204,15 @@ def _launched(asked: Asked, launch: Launched, now: Now) -> str:
         without = launch.without or [name for name, outcome in launch.outcomes.items() if outcome == "pending"]
         return f"{how} at {at}" + (f", without {_names(without)}." if without else ".")
     without = launch.without
+    held = (asked.paused or asked.broken) and not asked.run_id
+    since = f"Held since {at}" if held else f"Started at {at}"
     if not without:
         skipped = [name for name, outcome in launch.outcomes.items() if outcome == "skipped"]
-        return f"Started at {at}" + (f", {_names(skipped)} skipped by hand." if skipped else ": all was ready.")
+        return since + (f", {_names(skipped)} skipped by hand." if skipped else ": all was ready.")
     came = [name for name in without if name in asked.sources and asked.sources[name].state == "late"]
     later = f"; {_names(came)} came later." if came else "."
     deadline = "" if launch.verdict == "ready" else ", at its deadline"
-    return f"Started at {at}{deadline}, without {_names(without)}{later}"
+    return f"{since}{deadline}, without {_names(without)}{later}"
 
 
 def _waiting(asked: Asked, now: Now, deadline_at: dt.datetime | None) -> str:

@@ -102,6 +102,8 @@ def play(running: Stack, day: dt.date, zone: str) -> None:
         return len(running.sql(query, day.isoformat(), database="airflow")) >= 3
 
     wait_until(ran, 120, "three flows that have run", pause=0.5)
+    listens = "select from readiness.heartbeat where part = 'collector' and detail ? 'mode'"
+    wait_until(lambda: bool(running.sql(listens)), 60, "a collector that listens", pause=0.5)
 
 
 async def take(url: str, out: Path) -> None:

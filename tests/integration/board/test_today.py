@@ -226,6 +226,10 @@ async def test_paused_and_broken_flows_say_so(
     assert flows(page)["rates_report"]["sentence"].endswith(" It is paused: it starts once it is unpaused.")
     assert flows(page)["sales_report"]["broken"] is True
     assert "broken or gone" in flows(page)["sales_report"]["sentence"]
+    await world.log("hive.rates")
+    await world.step()
+    page = await anna.get("today")
+    assert flows(page)["rates_report"]["sentence"].startswith("Held since ")
 
 
 async def test_the_health_is_that_of_the_doctor(world: World, anna: Client, board: Board) -> None:
