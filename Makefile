@@ -37,10 +37,10 @@ dbt: .venv-dbt/.installed
 	@$(BIN)/uv pip install --quiet --python .venv-dbt/bin/python --requirements constraints-dbt.txt
 	@touch $@
 
-# four processes: two for the tests with an Airflow, which mostly wait, and two for all others
+# three processes: two for the tests with an Airflow, which mostly wait, and one for all others
 test: install
 	@$(MAKE) --no-print-directory dbt || echo "dbt cannot be installed here: its tests will be skipped"
-	$(PYTEST) tests/e2e tests/integration tests/unit --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(PYTEST) tests/e2e tests/integration tests/unit --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff format --check .
