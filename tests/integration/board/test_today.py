@@ -221,15 +221,15 @@ async def test_paused_and_broken_flows_say_so(
 ) -> None:
     await metadata_db.execute("update dag set is_paused = true where dag_id = 'rates_report'")
     await metadata_db.execute("update dag set is_stale = true where dag_id = 'sales_report'")
-    page = await anna.get("today")
-    assert flows(page)["rates_report"]["paused"] is True
-    assert flows(page)["rates_report"]["sentence"].endswith(" It is paused: it starts once it is unpaused.")
-    assert flows(page)["sales_report"]["broken"] is True
-    assert "broken or gone" in flows(page)["sales_report"]["sentence"]
     await world.log("hive.rates")
     await world.step()
     page = await anna.get("today")
-    assert flows(page)["rates_report"]["sentence"].startswith("Held since ")
+    assert flows(page)["rates_report"]["paused"] is True
+    sentence = flows(page)["rates_report"]["sentence"]
+    assert sentence.startswith("Held since ")
+    assert sentence.endswith(": all was ready. It is paused: it starts once it is unpaused.")
+    assert flows(page)["sales_report"]["broken"] is True
+    assert "broken or gone" in flows(page)["sales_report"]["sentence"]
 
 
 async def test_the_health_is_that_of_the_doctor(world: World, anna: Client, board: Board) -> None:
