@@ -38,7 +38,7 @@ class TcpProxy:
     def __init__(self, target_host: str, target_port: int | None = None) -> None:
         self._target = (target_host, target_port)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._holder: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
@@ -66,6 +66,7 @@ class TcpProxy:
         """Listen. To be stopped by :meth:`stop`, or use it as a context manager."""
         # A socket that is bound and does not listen keeps the port while nobody may connect.
         self._holder = _bound(0)
+        self._thread.name = f"tcp-proxy:{self.port}"
         self._thread.start()
         self._call(self._listen())
         self.passing()
