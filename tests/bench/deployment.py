@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import psutil
 
 from airflow_readiness.demo.processes import wait_until
 from airflow_readiness.demo.scenario import noon_timezone
@@ -33,6 +36,7 @@ def first(**context):
         run = context["dag_run"]
         lines.write(f"{context['dag'].dag_id} {run.partition_key or run.run_id} {time.time()}\\n")
 """
+IDLE: Final = "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"
 READINESS = "from airflow_readiness import readiness_dags\nprocessor, collector = readiness_dags()\n"
 
 
@@ -109,6 +113,26 @@ class Deployment:
         wait_until(self.collector_listens, 120, "a collector that listens", pause=0.25)
         time.sleep(0.5 + random.random())
 
+    def restart_scheduler(self, idle: float) -> None:
+        """Have it sleep so many seconds when it has nothing to do."""
+        wait_until(self.collector_listens, 120, "a collector that listens", pause=0.25)
+        before = self._schedulers()
+        self.stack.airflow.terminate("scheduler")
+        self.stack.start("scheduler", **{IDLE: str(idle)})
+        wait_until(lambda: self._schedulers() > before, 90, "a scheduler")
+
+    def _schedulers(self) -> int:
+        query = "select count(*) as n from job where job_type = 'SchedulerJob'"
+        return int(self.stack.sql(query, database="airflow")[0]["n"])
+
+    def scheduler_core(self, seconds: float) -> float:
+        """The share of a core that the scheduler takes while nothing happens."""
+        self.wait_until_quiet()
+        process = psutil.Process(self.stack.airflow.programs["scheduler"].pid)
+        before = sum(process.cpu_times()[:2])
+        time.sleep(seconds)
+        return float(sum(process.cpu_times()[:2]) - before) / seconds
+
     def launch(self, flow: str, source: str, day: dt.date) -> float:
         """Seconds from the log row of this source (expected, the last that is missing) to the first task."""
         committed = self.log([source], [day])
@@ -131,8 +155,13 @@ class Deployment:
 
 
 @contextmanager
-def deployment(dags: Mapping[str, str], flows: int, *, patient: bool = True) -> Iterator[Deployment]:
-    """Start one, with these DAG files, and wait until it has registered so many flows."""
+def deployment(
+    dags: Mapping[str, str], flows: int, *, idle: float, patient: bool = True
+) -> Iterator[Deployment]:
+    """Start one, with these DAG files, and wait until it has registered so many flows.
+
+    :param idle: seconds that its scheduler sleeps when it has nothing to do
+    """
     with tempfile.TemporaryDirectory(prefix="readiness-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "dags").mkdir()
@@ -148,6 +177,7 @@ def deployment(dags: Mapping[str, str], flows: int, *, patient: bool = True) -> 
             "AIRFLOW__CORE__PARALLELISM": str(SLOTS),
             # by default a worker may see only after five seconds that its task has ended, and keeps the slot
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            IDLE: str(idle),
             "BENCH_LINES": str(folder / "lines"),
         }
         with stack(folder / "state", folder / "dags", extra=extra) as running:

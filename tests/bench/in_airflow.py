@@ -12,9 +12,10 @@ def measure(quick: bool) -> Found:
     flows = 8 if quick else size.FLOWS
     dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
     known = launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows
-    with deployment(dags, known, patient=not quick) as running:
+    with deployment(dags, known, idle=launch.EAGER, patient=not quick) as running:
+        eager = launch.eager(running, quick)
         launched = launch.run(running, quick)
         after = turnover.run(running, quick)
         seconds = launched.all_seconds()
-        rows = launch.rows(seconds) + after + half_ready.run(running, quick) + many.run(running, flows)
+        rows = launch.rows(seconds) + eager + after + half_ready.run(running, quick) + many.run(running, flows)
     return Found(rows, {"launches": seconds, "timeline": launched.stages})

@@ -6,11 +6,13 @@ slow peers, whose tasks poke once a minute meanwhile.
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import statistics
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from tests.bench import size, timeline
 from tests.bench.deployment import FIRST, Deployment
@@ -59,6 +61,10 @@ with DAG("recipe_collector", catchup=False, **every):
     collect()
 """
 FLOWS = 1
+#: ``[scheduler] scheduler_idle_sleep_time`` in seconds: Airflow's default, and what we advise.
+DEFAULT, EAGER = 1.0, 0.2
+#: Seconds for which it is seen what a scheduler costs that has nothing to do.
+IDLE: Final = 5.0
 
 
 def dags(quick: bool) -> dict[str, str]:
@@ -135,26 +141,57 @@ class Launches:
         return self.seconds | {dag_id: self.slow.seconds(dag_id) for dag_id in ("sensor", "recipe")}
 
 
+@dataclass
+class _Taken:
+    """Launches by this launcher and by Airflow's floor in turn (seconds)."""
+
+    ours: list[float] = field(default_factory=list)
+    floors: list[float] = field(default_factory=list)
+    stages: list[list[float] | None] = field(default_factory=list)
+
+
+def _in_turn(running: Deployment, days: list[dt.date]) -> _Taken:
+    """One of each for each of these dates; the first of each is not kept."""
+    running.expect(["bench.a", "bench.b"], days)
+    running.log(["bench.a"], days)
+    asset_id = running.asset("floor")
+    taken = _Taken()
+    for day in days:
+        running.wait_until_quiet()
+        taken.floors.append(_floor(running, asset_id, day.isoformat()))
+        time.sleep(random.random())
+        committed = running.log(["bench.b"], [day])
+        taken.ours.append(running.wait_until_began("launched", day.isoformat()) - committed)
+        running.drop_lineage()
+        taken.stages.append(timeline.of_launch(running, "bench.a & bench.b", "launched", day, committed))
+    # the first of each is cold: the imports of a worker that has never run such a task
+    return _Taken(taken.ours[1:], taken.floors[1:], taken.stages[1:])
+
+
+def eager(running: Deployment, quick: bool) -> list[Row]:
+    """The row of a scheduler that sleeps less when it has nothing to do; started anew with Airflow's default."""
+    count = 1 if quick else size.LAUNCHES
+    taken = _in_turn(running, [running.day(300 + number) for number in range(count + 1)])
+    seconds = 0.5 if quick else IDLE
+    eager = running.scheduler_core(seconds)
+    running.restart_scheduler(DEFAULT)
+    note = (
+        f"[scheduler] scheduler_idle_sleep_time = {EAGER:g} (Airflow's default, and that of all else here: "
+        f"{DEFAULT:g}): a scheduler with nothing to do takes {eager:.1%} of a core, "
+        f"and {running.scheduler_core(seconds):.1%} by default"
+    )
+    ours, floor = statistics.median(taken.ours), statistics.median(taken.floors)
+    work = "launch, median, by a scheduler that sleeps less"
+    return [Row(work, ours, "s", "asset event by REST", floor, 2, note=note)]
+
+
 def run(running: Deployment, quick: bool) -> Launches:
     """Launch by this launcher and by Airflow's floor in turn, beside the slow peers."""
     slow = Slow(running, 1 if quick else 8, _period(quick))
     slow.start()
     count = 1 if quick else size.LAUNCHES
-    days = [running.day(number) for number in range(count + 1)]
-    running.expect(["bench.a", "bench.b"], days)
-    running.log(["bench.a"], days)
-    asset_id = running.asset("floor")
-    ours, floors, stages = [], [], []
-    for day in days:
-        running.wait_until_quiet()
-        floors.append(_floor(running, asset_id, day.isoformat()))
-        time.sleep(random.random())
-        committed = running.log(["bench.b"], [day])
-        ours.append(running.wait_until_began("launched", day.isoformat()) - committed)
-        running.drop_lineage()
-        stages.append(timeline.of_launch(running, "bench.a & bench.b", "launched", day, committed))
-    # the first of each is cold: the imports of a worker that has never run such a task
-    return Launches({"floor": floors[1:], "ours": ours[1:]}, timeline.medians(stages[1:]), slow)
+    taken = _in_turn(running, [running.day(number) for number in range(count + 1)])
+    return Launches({"floor": taken.floors, "ours": taken.ours}, timeline.medians(taken.stages), slow)
 
 
 def rows(seconds: dict[str, list[float]]) -> list[Row]:
