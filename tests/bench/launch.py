@@ -169,7 +169,7 @@ def _in_turn(running: Deployment, days: list[dt.date]) -> _Taken:
 
 
 def eager(running: Deployment, quick: bool) -> list[Row]:
-    """The row of a scheduler that sleeps less when it has nothing to do; started anew with Airflow's default."""
+    """The row of a scheduler that sleeps less. It is started anew, with Airflow's default, at the end."""
     count = 1 if quick else size.LAUNCHES
     taken = _in_turn(running, [running.day(300 + number) for number in range(count + 1)])
     seconds = 0.5 if quick else IDLE
