@@ -1,7 +1,7 @@
 """Everything that is measured, in one run: ``make bench`` (``QUICK=1`` for the code path only).
 
-Prints one table, writes ``docs/bench.json``, and draws what the README shows. Nothing is asserted: a row that
-misses its mark says so.
+Prints one table, writes ``docs/bench.json``, and draws what the README shows; at the sizes of ``FULL=1`` it
+writes ``docs/bench_full.json`` alone. Nothing is asserted: a row that misses its mark says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from tests.bench import authoring, board, dbt_manifest, hub, in_airflow, plots, rows, store, triggerer
+from tests.bench import authoring, board, dbt_manifest, hub, in_airflow, plots, rows, size, store, triggerer
 
 #: What is measured, in this order.
 PARTS: dict[str, Callable[[bool], Any]] = {
@@ -59,7 +59,7 @@ def machine() -> dict[str, Any]:
 
 def measure(parts: list[str], quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
     """What these parts have found: their rows, and what the plots need."""
-    found: dict[str, Any] = {"machine": machine(), "quick": quick, "rows": [], "seconds": {}}
+    found: dict[str, Any] = {"machine": machine(), "quick": quick, "full": size.FULL, "rows": [], "seconds": {}}
 
     def one(name: str) -> rows.Found:
         say(f"{name} …")
@@ -109,9 +109,12 @@ def main() -> int:
 
 
 def write(folder: Path, found: dict[str, Any]) -> None:
-    """The figures and the two plots."""
+    """The figures, and the two plots."""
     (folder / "docs").mkdir(parents=True, exist_ok=True)
-    (folder / "docs" / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
+    name = "bench_full.json" if found.get("full") else "bench.json"
+    (folder / "docs" / name).write_text(json.dumps(found, indent=1) + "\n")
+    if found.get("full"):
+        return
     plots.latency(folder / "docs" / "latency.svg", found["launches"])
     plots.waiting(folder / "docs" / "waiting.svg", found["cost"])
 

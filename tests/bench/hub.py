@@ -27,6 +27,10 @@ _COUNTED: Final = (
     "beyond a trigger with the same arguments that awaits one future, run in the same way, with the task and "
     "greenback's portal that Airflow's triggerer makes for each ({still} KiB)"
 )
+_LEAST: Final = (
+    "of it, {seconds:.2f} s are what as many triggers take that only wake and yield, behind the portals that "
+    "Airflow's triggerer makes for each"
+)
 _AWAIT: Final = "Airflow's own, at its defaults: each looks every 60 s, in one thread. {limit}"
 _SENSOR: Final = (
     "at their defaults: mode poke, every 60 s. {count} processes, forked as a supervisor forks a task's; of "
@@ -112,9 +116,10 @@ async def measure(quick: bool) -> Found:
         for each in found:
             each.woken, each.bare = await wake_ups(each.place, each.count, times)
         ours, bare = await burst(found[-1].place, counts[-1], 1 if quick else 3)
-        limit = await await_.process.ask("limit")
+        limit, least = await await_.process.ask("limit"), await still.process.ask("release")
     rows = list(_wake_rows(found))
-    rows.append(Row(f"{_number(counts[-1])} ready at once, until all have yielded", ours, "s", _BARE, bare, 2))
+    work, note = f"{_number(counts[-1])} ready at once, until all have yielded", _LEAST.format(seconds=least)
+    rows.append(Row(work, ours, "s", _BARE, bare, 2, note=note))
     rows += _idle_rows(found[-1], still.each, await_, limit)
     rows += _rows_of_each(found[-1].place, sensors)
     return Found(rows, _plots(found))

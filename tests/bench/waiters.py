@@ -28,9 +28,12 @@ from airflow_readiness_triggers.ready import ReadyTrigger
 from tests.bench import child
 from tests.bench.sources import DAY, key, name, state
 
+#: What those wait for who do nothing else.
+_ENDS: Final[list[asyncio.Future[bool]]] = []
+
 
 class Still(BaseTrigger):
-    """The least that a trigger can be: it has our arguments, and waits for a future that never comes."""
+    """The least that a trigger can be: it has our arguments, and waits for a future."""
 
     def __init__(self, condition: Any, business_date: str) -> None:
         super().__init__()
@@ -41,8 +44,8 @@ class Still(BaseTrigger):
         return "", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await asyncio.get_running_loop().create_future()
-        yield TriggerEvent(None)
+        _ENDS.append(asyncio.get_running_loop().create_future())
+        yield TriggerEvent({"launch": await _ENDS[-1]})
 
 
 #: What may wait, by the source that it waits for. Airflow's own at its defaults.
@@ -130,6 +133,13 @@ class Waiters:
                 seconds.append(await woken - began)
                 await task
         return seconds
+
+    async def release(self) -> float:
+        """End the wait of all that do nothing else: seconds until the last has yielded."""
+        began = time.perf_counter()
+        for end in _ENDS:
+            end.set_result(True)
+        return await self.all_woken() - began
 
     async def first(self) -> int:
         """The number of the oldest that waits; the others follow."""
