@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
+from airflow_readiness.core.condition import Condition
 from airflow_readiness.core.document import Launch, load_launch
+from airflow_readiness.core.names import LAUNCH_GROUP, SOURCE_GROUP
 
 
 class Airflow:
@@ -64,3 +66,23 @@ class Airflow:
         self.wanted = sorted(wanted)
         runs = {pair: run for pair, run in self.runs.items() if pair in self.wanted}
         return Seen(list(self.flows), list(self.events), runs, 2, ("x",))
+
+
+def seen(
+    dag_id: str, condition: Condition, *, paused: bool = False, broken: bool = False, extra: Any = None
+) -> FlowSeen:
+    """A flow on a condition."""
+    return FlowSeen(dag_id, paused, broken, {"condition": condition.to_json()} if extra is None else extra)
+
+
+def event(condition: Condition, key: str, *, ago: float = 10, extra: Any = None) -> EventSeen:
+    """The event of a launch, so many seconds ago."""
+    extra = {"condition": condition.to_json()} if extra is None else extra
+    return EventSeen(
+        LAUNCH_GROUP, condition.text, key, dt.datetime.now(dt.timezone.utc) - dt.timedelta(seconds=ago), extra
+    )
+
+
+def source_event(name: str, key: str) -> EventSeen:
+    """A source's own event."""
+    return EventSeen(SOURCE_GROUP, name, key, dt.datetime.now(dt.timezone.utc), {})
