@@ -144,8 +144,10 @@ def costs(size: Size) -> dict[tuple[str, str], Cost]:
                 triggerer = one or own.enter_context(bench.triggerer())
                 for group in size.groups:
                     cost = found[group.mode, kind] = bench.cost(kind, group, triggerer, patience[group])
-                    # Airflow's trigger writes three times the lines at its start, each of which costs time
-                    patience[group] = 3 if size.quick else 5 + 2.5 * cost.start + CHATTY
+                    # Airflow's trigger writes three times the lines at its start, each of which costs time; and
+                    # those that wait write one every ten seconds: the more there are, the later the last starts
+                    slower = 2.5 + cost.count / 2000
+                    patience[group] = 3 if size.quick else 5 + slower * cost.start + CHATTY
     return found
 
 
