@@ -11,7 +11,7 @@ help:
 	@echo "make test    all tests, on real servers"
 	@echo "make check   formatting, linting, types, import contracts"
 	@echo "make faults  break things at random and judge every launch (SEED=1 MINUTES=10)"
-	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path, FULL=1 for an hour)"
+	@echo "make bench   measure launches beside their peers (QUICK=1 for the code path, FULL=1 at full size)"
 	@echo "make screenshots  the board in both themes, into docs/ (needs Chromium)"
 	@echo "make dbt     dbt, in a .venv-dbt of its own"
 	@echo "make clean   remove .venv, .venv-dbt and .demo"

@@ -14,12 +14,9 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def markdown(found: dict[str, Any], full: dict[str, Any]) -> str:
-    """The table, its notes, where the time of a launch goes; and what is another at the sizes of ``FULL=1``."""
+    """The table, its notes, the same at the sizes of ``FULL=1``, and where the time of a launch goes."""
     rows = [from_json(row) for row in found["rows"]]
-    known = {row.work for row in rows}
     larger = [from_json(row) for row in full["rows"]]
-    # its launches are more
-    larger = [row for row in larger if row.work not in known or row.work.startswith("launch")]
     notes = list(dict.fromkeys(row.note for row in (*rows, *larger) if row.note))
     lines = [
         _host(found, "make bench"),

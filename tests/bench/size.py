@@ -1,4 +1,4 @@
-"""How much is measured: by default what 2 cores do in a quarter of an hour; ``FULL=1`` for an hour."""
+"""How much is measured: by default what 2 cores do in a quarter of an hour; ``FULL=1`` for more."""
 
 from __future__ import annotations
 
