@@ -186,6 +186,12 @@ def deployment(
             # LocalExecutor 3.3.2 takes tasks beyond its slots and knows no priority then: the pool bounds them
             body = {"name": "default_pool", "slots": SLOTS}
             running.rest.call("PATCH", "/api/v2/pools/default_pool", body, update_mask=["slots"])
+            # a source of which no date is known yet would be judged for the past month: a run for each
+            unknown = (
+                "select from (select distinct unnest(sources) as source from readiness.flow) as f "
+                "where not exists (select from readiness.processed_log as p where p.source = f.source)"
+            )
+            wait_until(lambda: not running.sql(unknown), 300, "today's dates of all sources", pause=0.5)
             running.sql("update readiness.flow set first_date = current_date - 1000")
             (row,) = running.sql("select (now() at time zone $1)::date as today", zone)
             yield Deployment(running, folder / "lines", row["today"], patient)
