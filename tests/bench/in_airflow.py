@@ -12,10 +12,16 @@ def measure(quick: bool) -> Found:
     flows = 8 if quick else size.FLOWS
     dags = launch.dags(quick) | turnover.DAGS | half_ready.DAGS | many.dags(flows)
     known = launch.FLOWS + turnover.FLOWS + half_ready.FLOWS + flows
-    with deployment(dags, known, idle=launch.EAGER, patient=not quick) as running:
-        eager = launch.eager(running, quick)
+    with deployment(dags, known, idle=launch.DEFAULT, patient=not quick) as running:
+        by_default = launch.by_default(running, quick)
         launched = launch.run(running, quick)
         after = turnover.run(running, quick)
         seconds = launched.all_seconds()
-        rows = launch.rows(seconds) + eager + after + half_ready.run(running, quick) + many.run(running, flows)
+        rows = (
+            launch.rows(seconds)
+            + by_default
+            + after
+            + half_ready.run(running, quick)
+            + many.run(running, flows)
+        )
     return Found(rows, {"launches": seconds, "timeline": launched.stages})

@@ -1,4 +1,4 @@
-"""What the bench has written, as tables of the README: ``python -m tests.bench.readme``."""
+"""The table of ``docs/bench.json`` as the README has it: ``python -m tests.bench.readme``."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import Any, Final
 from tests.bench.rows import Row, from_json
 
 ROOT: Final = Path(__file__).parents[2]
-FILES: Final = ("bench.json", "bench_full.json")
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def markdown(found: dict[str, Any], full: dict[str, Any]) -> str:
-    """The table, its notes, the same at the sizes of ``FULL=1``, and where the time of a launch goes."""
+def markdown(found: dict[str, Any]) -> str:
+    """The table, its notes, and where the time of a launch goes."""
     rows = [from_json(row) for row in found["rows"]]
-    larger = [from_json(row) for row in full["rows"]]
-    notes = list(dict.fromkeys(row.note for row in (*rows, *larger) if row.note))
+    notes = list(dict.fromkeys(row.note for row in rows if row.note))
+    machine, minutes = found["machine"], found["seconds"]["all"] / 60
+    host = (
+        f"`make bench`, {machine['date']}: {machine['cores']} cores ({machine['processor']}), "
+        f"{machine['memory_gib']} GiB, Airflow {machine['airflow']} with LocalExecutor, Python "
+        f"{machine['python']}; {minutes:.0f} minutes."
+    )
     lines = [
-        _host(found, "make bench"),
+        host,
         "",
-        *_table(rows, notes),
-        "",
-        _host(full, "FULL=1 make bench"),
-        "",
-        *_table(larger, notes),
+        "| work | ours | beside | theirs | ratio | to reach | |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(row, notes) for row in rows),
         "",
         *(f"<sup>{number}</sup> {note}  " for number, note in enumerate(notes, 1)),
         "",
@@ -36,20 +38,6 @@ def markdown(found: dict[str, Any], full: dict[str, Any]) -> str:
         *(f"| {seconds:.2f} | {stage} |" for stage, seconds in found["timeline"].items()),
     ]
     return "\n".join(lines)
-
-
-def _host(found: dict[str, Any], command: str) -> str:
-    machine, minutes = found["machine"], found["seconds"]["all"] / 60
-    return (
-        f"`{command}`, {machine['date']}: {machine['cores']} cores ({machine['processor']}), "
-        f"{machine['memory_gib']} GiB, Airflow {machine['airflow']} with LocalExecutor, Python "
-        f"{machine['python']}; {minutes:.0f} minutes."
-    )
-
-
-def _table(rows: list[Row], notes: list[str]) -> list[str]:
-    head = ["| work | ours | beside | theirs | ratio | to reach | |", "|---|---|---|---|---|---|---|"]
-    return [*head, *(_line(row, notes) for row in rows)]
 
 
 def _line(row: Row, notes: list[str]) -> str:
@@ -66,7 +54,7 @@ def main() -> None:
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    table = markdown(*(json.loads((ROOT / "docs" / name).read_text()) for name in FILES))
+    table = markdown(json.loads((ROOT / "docs" / "bench.json").read_text()))
     readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 

@@ -9,7 +9,7 @@ FULL: Final = bool(os.environ.get("FULL"))
 #: Launches by this launcher, and by Airflow's floor.
 LAUNCHES: Final = 20 if FULL else 6
 #: Flows that are ready in one second.
-FLOWS: Final = 500 if FULL else 150
+FLOWS: Final = 500 if FULL else 100
 #: Sensors that are deferred by workers; a fifth of them is started from the trigger.
 SENSORS: Final = 5000 if FULL else 500
 #: Launches whose median is taken beside half-ready pairs.
