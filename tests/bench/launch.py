@@ -6,7 +6,6 @@ slow peers, whose tasks poke once a minute meanwhile.
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import statistics
 import threading
@@ -150,8 +149,11 @@ class _Taken:
     stages: list[list[float] | None] = field(default_factory=list)
 
 
-def _in_turn(running: Deployment, days: list[dt.date]) -> _Taken:
-    """One of each for each of these dates; the first of each is not kept."""
+def _in_turn(running: Deployment, first: int, count: int) -> _Taken:
+    """So many of each, for dates from this number on; where figures are wanted, a cold one before."""
+    # the imports of a worker that has never run such a task
+    cold = int(running.patient)
+    days = [running.day(first + number) for number in range(cold + count)]
     running.expect(["bench.a", "bench.b"], days)
     running.log(["bench.a"], days)
     asset_id = running.asset("floor")
@@ -164,14 +166,12 @@ def _in_turn(running: Deployment, days: list[dt.date]) -> _Taken:
         taken.ours.append(running.wait_until_began("launched", day.isoformat()) - committed)
         running.drop_lineage()
         taken.stages.append(timeline.of_launch(running, "bench.a & bench.b", "launched", day, committed))
-    # the first of each is cold: the imports of a worker that has never run such a task
-    return _Taken(taken.ours[1:], taken.floors[1:], taken.stages[1:])
+    return _Taken(taken.ours[cold:], taken.floors[cold:], taken.stages[cold:])
 
 
 def by_default(running: Deployment, quick: bool) -> list[Row]:
     """The row of a scheduler as Airflow has it by default. It is started anew, as we advise, at the end."""
-    count = 1 if quick else max(size.LAUNCHES // 2, 3)
-    taken = _in_turn(running, [running.day(300 + number) for number in range(count + 1)])
+    taken = _in_turn(running, 300, 1 if quick else max(size.LAUNCHES // 2, 3))
     seconds = 0.5 if quick else IDLE
     core = running.scheduler_core(seconds)
     running.restart_scheduler(ADVISED)
@@ -191,8 +191,7 @@ def run(running: Deployment, quick: bool) -> Launches:
     """Launch by this launcher and by Airflow's floor in turn, beside the slow peers."""
     slow = Slow(running, 1 if quick else 6, _period(quick))
     slow.start()
-    count = 1 if quick else size.LAUNCHES
-    taken = _in_turn(running, [running.day(number) for number in range(count + 1)])
+    taken = _in_turn(running, 0, 1 if quick else size.LAUNCHES)
     return Launches({"floor": taken.floors, "ours": taken.ours}, timeline.medians(taken.stages), slow)
 
 
