@@ -345,7 +345,7 @@ def test_advance_says_what_the_model_says(database: Database) -> None:
     run_state_machine_as_test(
         Advance,
         settings=settings(
-            max_examples=EXAMPLES or 300,
+            max_examples=EXAMPLES or 200,
             stateful_step_count=30,
             # the same every time, unless somebody looks for more
             derandomize=not EXAMPLES,

@@ -263,7 +263,7 @@ def test_the_engine_decides_what_the_model_decides(database: Database) -> None:
     run_state_machine_as_test(
         Launches,
         settings=settings(
-            max_examples=EXAMPLES or 150,
+            max_examples=EXAMPLES or 100,
             stateful_step_count=30,
             derandomize=not EXAMPLES,
             database=None,
