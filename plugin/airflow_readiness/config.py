@@ -25,7 +25,6 @@ class Config:
     timezone: str
     default_deadline: dt.time
     batch_size: int
-    coalesce: float
     fallback: float
     registrar_interval: float
 
@@ -45,7 +44,6 @@ def load() -> Config:
         timezone=raw["timezone"],
         default_deadline=_clock(raw["default_deadline"]),
         batch_size=_whole("batch_size", raw["batch_size"]),
-        coalesce=_number("coalesce", raw["coalesce"]),
         fallback=_number("fallback", raw["fallback"], least=10),
         registrar_interval=_number("registrar_interval", raw["registrar_interval"], least=0.2),
     )

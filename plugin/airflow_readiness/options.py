@@ -16,7 +16,6 @@ OPTIONS: Final[dict[str, tuple[str, str]]] = {
     "timezone": ("UTC", "The one time zone of all business dates, deadlines and read-from times."),
     "default_deadline": ("06:00", "The deadline (HH:MM) of a source that has no settings."),
     "batch_size": ("100", "Asset events that the collector publishes at once, at the most."),
-    "coalesce": ("0.1", "Seconds for which the collector waits for more, once something is due."),
     "fallback": (
         "3600",
         "Seconds after which a waiting task starts anew, or on a worker if no triggerer answers.",

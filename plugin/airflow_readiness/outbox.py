@@ -32,8 +32,9 @@ MOMENT: Final = 4.0
 GLANCE: Final = 0.2
 #: Source events at once, at the most: a launch that falls due meanwhile waits for them.
 LINEAGE: Final = 25
-#: Seconds for which a worker waits until the registrar has looked at Airflow, where it must.
+#: Seconds for which a worker waits until the registrar has looked at Airflow, where it must, and how often.
 PATIENCE: Final = 15.0
+LOOK: Final = 0.1
 #: Seconds for which Airflow is asked what it has recorded, while Postgres is down.
 ASKING: Final = 5.0
 #: An event is stamped before its transaction ends: the registrar may have missed one of this age.
@@ -60,8 +61,6 @@ async def due(
     moment: float = 0,
 ) -> Due:
     """What is due by Postgres, as :func:`due_in_postgres` says; around it by Redis, if it is down."""
-    from airflow_readiness.signal.client import REDIS_DOWN
-
     look = partial(due_in_postgres, settings, endpoints, sources, recorded, step=step, moment=moment)
     try:
         try:
@@ -72,6 +71,9 @@ async def due(
             return await look()
     except POSTGRES_DOWN as error:
         log.warning("Postgres cannot be read (%s); publishing what Redis says is due", error)
+    # imported only now: it takes a worker longer than all the rest of its work
+    from airflow_readiness.signal.client import REDIS_DOWN
+
     try:
         return Due(launches=await due_in_redis(endpoints, settings.batch_size, recorded))
     except REDIS_DOWN as error:
@@ -127,7 +129,7 @@ async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch
     """
     now = await engine.clock(store)
     launches = [launch_of(row) for row in await store.fetch("outbox", limit)]
-    if len(launches) > ASK and await _registrar_looked(store, now):
+    if len(launches) > ASK and await registrar_looked(store, now):
         return [launch_of(row) for row in await store.fetch("outbox", limit)]
     known = (await _registrar_beat(store)) or now - BEFORE
     clear: list[Launch] = []
@@ -146,7 +148,7 @@ async def _launches(store: Store, limit: int, recorded: Recorded) -> list[Launch
             else:
                 columns = ([value] for value in (*pair, published_at, launch.to_json()))
                 metrics.recorded(await store.fetch("published", *columns))
-    if doubtful and await _registrar_looked(store, now):
+    if doubtful and await registrar_looked(store, now):
         due = [launch_of(row) for row in await store.fetch("outbox", limit)]
         clear += [each for each in due if (each.condition.text, each.business_date) in doubtful]
     return clear
@@ -157,12 +159,15 @@ async def _registrar_beat(store: Store) -> dt.datetime | None:
     return beats.get("registrar")
 
 
-async def _registrar_looked(store: Store, since: dt.datetime) -> bool:
-    for _ in range(int(PATIENCE / 0.25)):
+async def registrar_looked(store: Store, since: dt.datetime) -> bool:
+    """Ask the registrar for a look, and wait for one; without a bell it looks every two seconds."""
+    await store.run("ring_registrar")
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         beat = await _registrar_beat(store)
         if beat is not None and beat > since:
             return True
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(LOOK)
     return False
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from airflow_readiness import config, health, metrics, second_starts
 from airflow_readiness.core.dates import parse_date
 from airflow_readiness.core.document import Launch
-from airflow_readiness.core.names import LAUNCH_GROUP, POOL
+from airflow_readiness.core.names import LAUNCH_GROUP, POOL, REGISTRAR_CHANNEL
 from airflow_readiness.errors import BadInput
 from airflow_readiness.launch_context import EXTRA
 from airflow_readiness.schedule import condition_of_asset
 from airflow_readiness.stand_in import StandIn
 from airflow_readiness.store.store import Row, Store, open_store
-from airflow_readiness_triggers.tasks import Backoff, stop
+from airflow_readiness_triggers.tasks import Backoff, stop, wait_for_event
 
 if TYPE_CHECKING:
     from airflow_readiness.airflow_metadata import EventSeen, FlowSeen, Seen
@@ -101,12 +101,15 @@ class Registrar:
         while not (await store.fetch("try_registrar_lock"))[0]["mine"]:
             await asyncio.sleep(STANDBY)
         self._full_at = None
+        rung = asyncio.Event()
+        await store.ring_on(lambda _payload: rung.set(), REGISTRAR_CHANNEL)
         while True:
+            rung.clear()
             seen = await self.register(store)
             await stand_in.look(store, seen.triggerers)
             self._outage = ""
             backoff.reset()
-            await asyncio.sleep(interval)
+            await wait_for_event(rung, interval)
 
     async def register(self, store: Store) -> Seen:
         """One look at Airflow, written to our Postgres."""

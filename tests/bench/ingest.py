@@ -60,7 +60,7 @@ async def _processor(dsn: dict[str, Any]) -> AsyncIterator[None]:
     connection = await asyncpg.connect(**dsn)
     row = await connection.fetchrow("select timezone, default_deadline from readiness.deployment")
     await connection.close()
-    settings = Config("", "", row["timezone"], row["default_deadline"], 100, 0.1, 3600, 2)
+    settings = Config("", "", row["timezone"], row["default_deadline"], 100, 3600, 2)
     with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder), port):
         endpoints = Endpoints(dsn, {"host": "127.0.0.1", "port": port})
         task = asyncio.create_task(Processor(settings, endpoints).serve())

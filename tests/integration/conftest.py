@@ -220,7 +220,6 @@ def settings() -> Config:
         timezone=f"Etc/GMT{-ahead:+d}",
         default_deadline=dt.time(18),
         batch_size=100,
-        coalesce=0.1,
         fallback=3600,
         registrar_interval=0.2,
     )

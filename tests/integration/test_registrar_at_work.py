@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from airflow_readiness import registrar as registrar_module
 from airflow_readiness.config import Config, Endpoints
 from airflow_readiness.core.condition import combine, of_source
 from airflow_readiness.demo.servers import free_port
+from airflow_readiness.engine import clock
+from airflow_readiness.outbox import registrar_looked
 from airflow_readiness.registrar import Registrar
 from airflow_readiness.store.store import Store, open_store
 from tests.integration.airflow_seen import Airflow, event, seen, source_event
@@ -121,6 +124,25 @@ async def test_it_never_raises_when_postgres_is_away_and_goes_on_when_it_is_back
         assert caplog.text.count("the registrar cannot work") == 1
         airflow_says(endpoints)
         await eventually(lambda: store.fetch("heartbeats"))
+
+
+async def test_whoever_asks_for_a_look_does_not_wait_for_the_next(
+    store: Store,
+    airflow: Airflow,
+    registrar: Registrar,
+    settings: Config,
+    endpoints: Endpoints,
+    at_work: AtWork,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "load", lambda: dataclasses.replace(settings, registrar_interval=3600))
+    monkeypatch.setattr(config, "endpoints", lambda _settings: endpoints)
+    async with at_work(registrar.serve()):
+        await eventually(lambda: store.fetch("heartbeats"))
+        for looks in range(2, 5):
+            assert await registrar_looked(store, await clock(store))
+            assert len(airflow.since) == looks
 
 
 @pytest.mark.usefixtures("airflow_says")

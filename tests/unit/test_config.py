@@ -22,7 +22,6 @@ def test_nothing_has_to_be_set() -> None:
         timezone="UTC",
         default_deadline=dt.time(6),
         batch_size=100,
-        coalesce=0.1,
         fallback=3600,
         registrar_interval=2,
     )
@@ -34,7 +33,6 @@ GOOD = {
     "timezone": ("Asia/Seoul", "Asia/Seoul"),
     "default_deadline": ("23:59", dt.time(23, 59)),
     "batch_size": ("1", 1),
-    "coalesce": ("0", 0),
     "fallback": ("10.5", 10.5),
     "registrar_interval": ("0.2", 0.2),
 }
@@ -58,8 +56,6 @@ BAD = [
     ("batch_size", "1.7"),
     ("batch_size", "nan"),
     ("batch_size", "inf"),
-    ("coalesce", "-0.1"),
-    ("coalesce", "nan"),
     ("fallback", "9.9"),
     ("fallback", "ten"),
     ("registrar_interval", "0.1"),

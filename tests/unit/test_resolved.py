@@ -15,7 +15,7 @@ from airflow_readiness_triggers import resolved as resolved_module
 from airflow_readiness_triggers.resolved import resolved
 from airflow_readiness_triggers.tasks import stop
 
-SETTINGS = config.Config("postgres", "redis", "UTC", dt.time(6), 100, 0.1, 3600, 2)
+SETTINGS = config.Config("postgres", "redis", "UTC", dt.time(6), 100, 3600, 2)
 
 
 @pytest.fixture

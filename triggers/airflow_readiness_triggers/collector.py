@@ -78,8 +78,7 @@ class Collector:
             heard = {"redis": watch.connected, "mode": watch.mode, "publishing": False}
             await store.run("beat", "collector", None, heard)
             if await store.fetch("outbox", 1):
-                # what comes within a moment goes along: a batch costs Airflow less than its parts
-                await asyncio.sleep(self._settings.coalesce)
+                # what comes while Airflow hands over goes along: the worker reads what is due by then
                 return "launches"
             self._complaint = ""
             quiet = asyncio.get_running_loop().time() - self._heard_at

@@ -23,6 +23,8 @@ MISSED: Final = "missed"
 LATE: Final = "late"
 AT_RISK: Final = "at_risk"
 ALARM_CHANNEL: Final = "readiness_alarm"
+#: The channel on which a worker asks the registrar for a look at Airflow.
+REGISTRAR_CHANNEL: Final = "readiness_registrar"
 #: The page of the board: ``/plugin/readiness`` in Airflow's UI.
 BOARD_ROUTE: Final = "readiness"
 #: The pool of one slot in which the collector's tasks take turns.

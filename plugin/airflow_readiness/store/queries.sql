@@ -154,6 +154,10 @@ where l.published_at is null and l.decision = 'launched'
 order by l.attempted_at is not null, l.decided_at, l.condition, l.business_date
 limit $1;
 
+-- name: ring_registrar
+-- Collector: would the registrar look at Airflow now.
+select pg_notify('readiness_registrar', '') from readiness.deployment where doorbell;
+
 -- name: next_deadline
 -- Collector: seconds until the next deadline, of a source or of a flow, to look around it whether Postgres
 -- still answers.
