@@ -160,7 +160,7 @@ async def _registrar_beat(store: Store) -> dt.datetime | None:
 
 
 async def registrar_looked(store: Store, since: dt.datetime) -> bool:
-    """Ask the registrar for a look, and wait for one; without a bell it looks every two seconds."""
+    """Ask the registrar for a look, and wait for one; without a bell it looks at its own interval."""
     await store.run("ring_registrar")
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:

@@ -26,7 +26,7 @@ CHEAP_TIMEOUT: Final = 5.0
 #: What works through much that is old, and delays nobody.
 _LONG: Final = frozenset({"prunable", "prune"})
 _CHEAP: Final = frozenset(
-    {"beat", "clock", "deployment", "lineage", "next_deadline", "outbox", "snapshot_launches"}
+    {"beat", "clock", "deployment", "lineage", "next_deadline", "outbox", "ring_registrar", "snapshot_launches"}
 )
 
 #: What a Postgres raises that is lost, refusing, overloaded or not prepared.
